@@ -1,0 +1,43 @@
+import type { Database, Store } from "../db/database";
+import type { Config } from "./config";
+import type { Outbound } from "./http/outbound";
+import type { JobOptions, Jobs } from "./jobs/jobs";
+import type { NewEvent } from "./khala/event";
+import type { Khala } from "./khala/khala";
+import type { Analytics } from "./telemetry/analytics";
+import type { AuditRecord } from "./telemetry/audit";
+import type { Log } from "./telemetry/log";
+import type { Metrics } from "./telemetry/metrics";
+
+/**
+ * One transaction and what must follow it. `append`, `audit` and `enqueue` only collect: `commit` writes them as its last
+ * statements (khala 3.5) and announces them after the commit, so nothing that was rolled back is ever announced.
+ */
+export interface Unit {
+  db: Database;
+  /** An event for the log. */
+  append(event: NewEvent): void;
+  /** A row of the audit trail, with its log line and counter after the commit (auth 3.14). */
+  audit(record: AuditRecord): void;
+  /** A durable job, stored in this transaction. */
+  enqueue(kind: string, payload: unknown, options?: JobOptions): void;
+  /** Runs after the commit. Must not throw. */
+  after(announce: () => void): void;
+}
+
+/** What every domain function is handed first. */
+export interface Context {
+  config: Config;
+  /** Absolute URL of this server without a trailing slash: `APP_URL`, else the address it listens on. */
+  appUrl(): string;
+  store: Store;
+  db: Database;
+  now(): Date;
+  log: Log;
+  metrics: Metrics;
+  analytics: Analytics;
+  khala: Khala;
+  jobs: Jobs;
+  outbound: Outbound;
+  commit<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
+}

@@ -1,0 +1,18 @@
+/** What is known of every request before anything else happens (http-platform 2.4, 2.5). */
+export interface Facts {
+  requestId: string;
+  traceId: string;
+  spanId: string;
+  /** Client address after the trusted-proxy walk, RFC 5952. */
+  ip: string;
+  scheme: "http" | "https";
+  /** Host with port as the client sees it. */
+  host: string;
+  /** `{scheme}://{host}`. */
+  origin: string;
+  startedAt: number;
+  /** Whether cookies set now carry `Secure` (auth 2.0). */
+  secureCookies: boolean;
+  cookies: Record<string, string>;
+  userAgent: string;
+}

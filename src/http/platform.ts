@@ -1,0 +1,66 @@
+import { Elysia } from "elysia";
+import type { Caller } from "./caller";
+import type { Facts } from "./facts";
+import type { Limit } from "./limits";
+import { stateOf } from "./state";
+
+/**
+ * Who may call a route. `true`: a session or a personal access token. `"worker"`: worker tokens too (remote-control 2).
+ * `"session"`: a session only. `"admin"`: a session or token of an administrator.
+ */
+export type Who = true | "worker" | "session" | "admin";
+
+/** How a body is read (http-platform 2.3), where the path's own family does not hold. */
+export type Reading = "lenient" | "strict" | "raw";
+
+/** What a route declared, as `treatment.ts` reads it from `detail`. */
+export interface Declared {
+  guard?: Who;
+  maybe?: boolean;
+  throttle?: Limit;
+  reading?: Reading;
+  csrf?: boolean;
+  page?: boolean;
+  guest?: boolean;
+}
+
+/** One key a member: Elysia merges `detail` of several macros shallowly. */
+const note = (declared: Declared) => ({
+  detail: Object.fromEntries(Object.entries(declared).map(([key, value]) => [`x-oa-${key}`, value])),
+});
+
+/**
+ * Options that a route may state besides its shapes. They only declare; `treatment.ts` runs guards, throttle and body in the
+ * order of http-platform 2.1 before the handler sees anything.
+ *
+ * @example
+ * new Elysia({ tags: ["Codex"] })
+ *   .use(platform)
+ *   .get("/api/things/:thingId", ({ caller, params }) => showThing(ctx, caller, params.thingId), {
+ *     user: true,
+ *     throttle: limits.threadMessage,
+ *     detail: { operationId: "thingShow", summary: "Show a thing" },
+ *   });
+ */
+export const platform = new Elysia({ name: "platform" })
+  .derive({ as: "scoped" }, ({ request }): { facts: Facts } => ({ facts: stateOf(request).facts }))
+  .macro({
+    /** Asks for a caller; the handler gets `caller`. */
+    user: (guard: Who) => ({
+      ...note({ guard }),
+      resolve: ({ request }): { caller: Caller } => ({ caller: stateOf(request).caller as Caller }),
+    }),
+    /** Signed in or not: the handler gets `caller` or null. A bad credential is still 401. */
+    maybeUser: (maybe: true) => ({
+      ...note({ maybe }),
+      resolve: ({ request }): { caller: Caller | null } => ({ caller: stateOf(request).caller }),
+    }),
+    /** Only for guests: a signed-in caller is redirected to `/` before the throttle counts. */
+    guest: (guest: true) => note({ guest }),
+    throttle: (throttle: Limit) => note({ throttle }),
+    reading: (reading: Reading) => note({ reading }),
+    /** CSRF rules 1-4 of auth 2.0 without a cookie session (sign-in forms). */
+    csrf: (csrf: true) => note({ csrf }),
+    /** Page behaviour of errors unless the caller expects JSON (http-platform 2.8). */
+    page: (page: true) => note({ page }),
+  });
