@@ -4,6 +4,7 @@ const text = (fallback = ""): Setting<string> => ({ kind: "text", fallback });
 const maybe = (): Setting<string | null> => ({ kind: "maybe", fallback: null });
 const secret = (): Setting<string | null> => ({ kind: "maybe", fallback: null, secret: true });
 const flag = (fallback: boolean): Setting<boolean> => ({ kind: "flag", fallback });
+const maybeFlag = (): Setting<boolean | null> => ({ kind: "flag", fallback: null });
 const count = (fallback: number, min = 1): Setting<number> => ({ kind: "count", fallback, min });
 const maybeCount = (): Setting<number | null> => ({ kind: "maybeCount", fallback: null, min: 1 });
 const list = (...fallback: string[]): Setting<string[]> => ({ kind: "list", fallback });
@@ -84,6 +85,7 @@ export const settings = {
   OA_KHALA_TOKEN_CLAIMS_VERSION: { kind: "text", fallback: "oa_khala_claims_v1", keepBlank: true } as Setting<string>,
   POSTHOG_API_KEY: secret(),
   POSTHOG_HOST: text("https://us.i.posthog.com"),
+  POSTHOG_DISABLED: maybeFlag(),
 
   // http-platform.md 5
   OA_TRUSTED_PROXIES: list("loopback"),

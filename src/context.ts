@@ -1,11 +1,12 @@
 import type { Database, Store } from "../db/database";
 import type { Config } from "./config";
 import type { Outbound } from "./http/outbound";
+import type { Throttle } from "./http/throttle";
 import type { JobOptions, Jobs } from "./jobs/jobs";
 import type { NewEvent } from "./khala/event";
-import type { Khala } from "./khala/khala";
+import type { Khala, Numbered } from "./khala/khala";
 import type { Analytics } from "./telemetry/analytics";
-import type { AuditRecord } from "./telemetry/audit";
+import { type AuditRecord, announceAudit, storeAudit } from "./telemetry/audit";
 import type { Log } from "./telemetry/log";
 import type { Metrics } from "./telemetry/metrics";
 
@@ -39,5 +40,41 @@ export interface Context {
   khala: Khala;
   jobs: Jobs;
   outbound: Outbound;
+  throttle: Throttle;
   commit<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
+}
+
+/** Builds the context; `commit` exists once, here. */
+export function createContext(parts: Omit<Context, "commit" | "db">): Context {
+  const { store, khala, jobs, log, metrics } = parts;
+  return {
+    ...parts,
+    db: store.db,
+    async commit<T>(work: (unit: Unit) => Promise<T>): Promise<T> {
+      const events: NewEvent[] = [];
+      const audits: AuditRecord[] = [];
+      const queued: { kind: string; payload: unknown; options: JobOptions | undefined }[] = [];
+      const later: (() => void)[] = [];
+      let numbered: Numbered[] = [];
+      const at = parts.now();
+      const result = await store.db.transaction(async (tx) => {
+        const db = tx as unknown as Database;
+        const done = await work({
+          db,
+          append: (event) => void events.push(event),
+          audit: (record) => void audits.push(record),
+          enqueue: (kind, payload, options) => void queued.push({ kind, payload, options }),
+          after: (announce) => void later.push(announce),
+        });
+        await storeAudit(db, audits, at);
+        for (const { kind, payload, options } of queued) await jobs.enqueue(db, kind, payload, options);
+        if (events.length) numbered = await khala.append(db, events);
+        return done;
+      });
+      if (numbered.length) khala.publish(numbered);
+      announceAudit(log, metrics, audits, at);
+      for (const announce of later) announce();
+      return result;
+    },
+  };
 }

@@ -13,6 +13,8 @@ export type RefusalKind =
   | "too_many"
   | "unavailable"
   | "malformed"
+  | "media_type"
+  | "stalled"
   | "csrf";
 
 export interface RefusalDetail {

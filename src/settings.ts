@@ -25,7 +25,11 @@ const no = new Set(["0", "false", "no", "off", ""]);
 type Parsed = { value: unknown } | { problem: string };
 
 /** Reads one setting; `problem` is a sentence that names the variable. */
-export function parseSetting(name: string, setting: Setting<unknown>, values: Record<string, string | undefined>): Parsed {
+export function parseSetting(
+  name: string,
+  setting: Setting<unknown>,
+  values: Record<string, string | undefined>,
+): Parsed {
   const found = [name, ...(setting.also ?? [])].find((n) => values[n] !== undefined);
   if (found === undefined) return { value: setting.fallback };
   const raw = (values[found] as string).trim();

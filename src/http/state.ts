@@ -12,6 +12,9 @@ export interface RequestState {
   /** Bytes of the body as they came, for raw routes. */
   raw: Uint8Array | null;
   limiter: string | null;
+  errorCode: string | null;
+  /** The path as sent, without query. */
+  path: string;
 }
 
 const states = new WeakMap<Request, RequestState>();

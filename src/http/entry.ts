@@ -1,0 +1,180 @@
+import type { Config } from "../config";
+import type { Log } from "../telemetry/log";
+import type { Metrics } from "../telemetry/metrics";
+import { baseHeaders, failure } from "./answer";
+import { corsHeaders, hasCors } from "./cors";
+import { errorAnswer, wrongMethod } from "./errors";
+import { factsOf, isServedHost, type Reception } from "./receive";
+import { methodsOf, type RouteTable } from "./routes";
+import { type RequestState, remember } from "./state";
+import { explain } from "./treatment";
+
+/** The server as the entry sees it. */
+export interface Peer {
+  requestIP(request: Request): { address: string } | null;
+}
+
+export interface Entry {
+  config: Config;
+  log: Log;
+  metrics: Metrics;
+  reception: Reception;
+  routes: RouteTable;
+  /** Answers before any route: sockets, health, files, pages. Null = go on to the routes. */
+  before(
+    request: Request,
+    state: RequestState,
+    server: Peer,
+  ): Response | null | undefined | Promise<Response | null | undefined>;
+  /** The composed routes. */
+  handle(request: Request): Response | Promise<Response>;
+}
+
+const longestUrl = 8192;
+const hostless = new Set(["/healthz", "/readyz", "/up", "/metrics"]);
+
+/** The request's path as sent, without query; null when it is no valid percent-encoding of UTF-8 (http-platform 2.2). */
+function pathOf(url: string): { path: string; valid: boolean } {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const at = start < 0 ? url.length : start;
+  const query = url.indexOf("?", at);
+  const path = url.slice(at, query < 0 ? undefined : query) || "/";
+  if (!path.includes("%")) return { path, valid: true };
+  try {
+    decodeURIComponent(path);
+    return { path, valid: true };
+  } catch {
+    return { path, valid: false };
+  }
+}
+
+/**
+ * The first steps of http-platform 2.1 for every request, then the routes, then the access log. Never throws, never answers
+ * without a request id.
+ */
+export function entry(deps: Entry) {
+  const { config } = deps;
+  const inFlight = { now: 0 };
+
+  const answer = async (request: Request, state: RequestState, server: Peer, valid: boolean): Promise<Response> => {
+    const { path } = state;
+    const refuse = (status: number, code: string, message: string) =>
+      failure(config, request, path, state, errorAnswer(status, code, message));
+    if (request.url.length > longestUrl) return refuse(414, "invalid_request", "Request-URI Too Long");
+    if (!hostless.has(path) && !isServedHost(state.facts.host, deps.reception.hosts)) {
+      return refuse(
+        421,
+        "misdirected_request",
+        `Host '${printable(state.facts.host)}' is not served here. Set APP_URL or OA_ALLOWED_HOSTS.`,
+      );
+    }
+    if (request.method === "OPTIONS") return options(deps, request, state);
+    if (!valid) return refuse(400, "invalid_request", "Malformed URL.");
+    if (request.method === "TRACE" || request.method === "CONNECT") {
+      return failure(config, request, path, state, wrongMethod(request.method, path, methodsOf(deps.routes, path)));
+    }
+    const early = await deps.before(request, state, server);
+    if (early !== null) return early as Response;
+    return route(deps, request, state);
+  };
+
+  return {
+    inFlight: () => inFlight.now,
+    async fetch(request: Request, server: Peer): Promise<Response | undefined> {
+      const { path, valid } = pathOf(request.url);
+      const facts = factsOf(request, server.requestIP(request)?.address ?? null, deps.reception);
+      const state = remember(request, {
+        facts,
+        caller: null,
+        route: "-",
+        headers: new Headers(),
+        raw: null,
+        limiter: null,
+        errorCode: null,
+        path,
+      });
+      inFlight.now++;
+      let response: Response | undefined;
+      try {
+        response = await answer(request, state, server, valid);
+      } catch (error) {
+        response = failure(config, request, path, state, explain(deps, state, error));
+      } finally {
+        inFlight.now--;
+      }
+      if (response) observe(deps, request, state, response);
+      return response;
+    },
+  };
+}
+
+const printable = (text: string) => text.replace(/[^\x21-\x7e]/g, "").slice(0, 255);
+
+function options(deps: Entry, request: Request, state: RequestState): Response {
+  const headers = baseHeaders(deps.config, request, state.path, state);
+  if (hasCors(state.path)) {
+    for (const [name, value] of Object.entries(corsHeaders(deps.config, request.headers.get("origin"))))
+      headers.set(name, value);
+  } else {
+    const methods = methodsOf(deps.routes, state.path);
+    headers.set(
+      "allow",
+      [
+        ...new Set(methods.length ? methods.flatMap((m) => (m === "GET" ? ["GET", "HEAD"] : [m])) : ["GET", "HEAD"]),
+        "OPTIONS",
+      ].join(", "),
+    );
+  }
+  return new Response(null, { status: 204, headers });
+}
+
+/** `HEAD` runs the GET route and drops the body; a trailing slash on `/api/*` counts as none (http-platform 2.2). */
+async function route(deps: Entry, request: Request, state: RequestState): Promise<Response> {
+  const head = request.method === "HEAD";
+  const slashed = state.path.length > 5 && state.path.startsWith("/api/") && state.path.endsWith("/");
+  if (!head && !slashed) return deps.handle(request);
+  const url = slashed ? request.url.replace(/\/(?=\?|$)/, "") : request.url;
+  const inner = new Request(url, head ? { method: "GET", headers: request.headers } : request);
+  remember(inner, state);
+  const response = await deps.handle(inner);
+  if (!head) return response;
+  const size = response.headers.get("content-length") ?? String((await response.arrayBuffer()).byteLength);
+  const headers = new Headers(response.headers);
+  headers.set("content-length", size);
+  return new Response(null, { status: response.status, headers });
+}
+
+const quiet = (path: string) => path.startsWith("/assets/") || hostless.has(path);
+
+/** Metrics and the access line of a finished request (http-platform 3.10). */
+function observe({ log, metrics }: Entry, request: Request, state: RequestState, response: Response): void {
+  const { facts, caller, path, route } = state;
+  const { method } = request;
+  const { status } = response;
+  const duration = performance.now() - facts.startedAt;
+  metrics.count("http_requests_total", { method, route, status });
+  metrics.observe("http_request_duration_seconds", duration / 1000, { method, route });
+  const level = quiet(path) && status < 400 ? "debug" : "info";
+  if (!log.writes(level)) return;
+  log[level]("oa.access", "request", {
+    request_id: facts.requestId,
+    trace_id: facts.traceId,
+    span_id: facts.spanId,
+    method,
+    route,
+    path,
+    status,
+    duration_ms: Math.round(duration * 10) / 10,
+    bytes_in: Number(request.headers.get("content-length") ?? 0),
+    bytes_out: Number(response.headers.get("content-length") ?? 0),
+    client_ip: facts.ip,
+    user_agent: facts.userAgent.slice(0, 256),
+    client: request.headers.get("x-client") ?? undefined,
+    auth: caller ? caller.credential : "none",
+    user_id: caller?.user.id,
+    session_id: caller?.sessionId,
+    org_id: caller?.activeOrgId,
+    error_code: state.errorCode ?? undefined,
+    limiter: state.limiter ?? undefined,
+  });
+}
