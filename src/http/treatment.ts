@@ -1,4 +1,4 @@
-import { Elysia } from "elysia";
+import { Elysia, ElysiaCustomStatusResponse } from "elysia";
 import type { Config } from "../config";
 import { forbidden, invalidFields, notFound, Refusal, unauthorized } from "../refusal";
 import type { Log } from "../telemetry/log";
@@ -44,9 +44,11 @@ export function treatment(deps: Treatment) {
     .onParse({ as: "global" }, () => ({}))
     .onTransform({ as: "global" }, (context) => treat(deps, context as unknown as Handled))
     .mapResponse({ as: "global" }, (context) => {
-      const { request, set, responseValue } = context as unknown as Handled & { responseValue: unknown };
+      const { request, set, responseValue: given } = context as unknown as Handled & { responseValue: unknown };
       const state = stateOf(request);
-      const status = typeof set.status === "number" ? set.status : 200;
+      const chosen = given instanceof ElysiaCustomStatusResponse;
+      const responseValue: unknown = chosen ? given.response : given;
+      const status = chosen ? Number(given.code) : typeof set.status === "number" ? set.status : 200;
       const headers = baseHeaders(deps.config, request, state.path, state);
       for (const [name, value] of Object.entries(set.headers)) {
         if (value !== undefined) headers.set(name, String(value));
