@@ -21,6 +21,10 @@ export interface Store {
    * Listens on a connection of its own; `onState` tells when it is up or down. Returns how to stop. On PGlite nothing is
    * ever received (there is one process) and the state is up at once.
    */
-  listen(channel: string, onMessage: (payload: string) => void, onState?: (up: boolean) => void): Promise<() => Promise<void>>;
+  listen(
+    channel: string,
+    onMessage: (payload: string) => void,
+    onState?: (up: boolean) => void,
+  ): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }

@@ -1,0 +1,145 @@
+import { drizzle } from "drizzle-orm/postgres-js";
+import postgres, { type Options, type PostgresType } from "postgres";
+import type { Database, Store } from "./database";
+import { reasonOf, StoreError } from "./failure";
+import { alikeRows } from "./rows";
+import { Wire } from "./wire";
+
+export interface PostgresOptions {
+  kind: "postgres";
+  /** `postgres://…`; `sslmode` in it is honoured. */
+  url: string;
+  poolSize?: number;
+  connectTimeoutMs?: number;
+  /** 0 = no limit (migrations, backup, import). */
+  statementTimeoutMs?: number;
+  /** How long to go on trying to reach the server; 0 = one try. */
+  waitMs?: number;
+  /** Told after each try that failed, with a reason that holds no secret. */
+  onRetry?: (reason: string) => void;
+}
+
+const INT8 = 20;
+
+/** `bigint` columns as numbers, as PGlite gives them. */
+const bigint: PostgresType<number> = { to: INT8, from: [INT8], serialize: String, parse: Number };
+
+/** Connection settings that every connection to `url` shares: UTC, quiet notices, a name, the limits. */
+export function connection(options: PostgresOptions, max: number): Options<{ bigint: PostgresType<number> }> {
+  const { connectTimeoutMs = 5000, statementTimeoutMs = 30_000 } = options;
+  return {
+    max,
+    connect_timeout: connectTimeoutMs / 1000,
+    onnotice: () => {},
+    types: { bigint },
+    connection: {
+      TimeZone: "UTC",
+      application_name: "openagents",
+      statement_timeout: statementTimeoutMs,
+      idle_in_transaction_session_timeout: 60_000,
+    },
+  };
+}
+
+/** `postgres://app:***@db.internal/openagents` (ops-data 2.2). */
+export function masked(url: string): string {
+  return url.replace(/^([a-z]+:\/\/[^:@/?]*):[^@/?]*@/i, "$1:***@").replace(/([?&]password=)[^&]*/gi, "$1***");
+}
+
+/** Host and port of a database URL. */
+export function address(url: string): string {
+  const { hostname, port } = new URL(url);
+  return `${hostname || "localhost"}:${port || 5432}`;
+}
+
+function checkUrl(url: string): void {
+  const hint = "write it as postgres://user:password@host:5432/database, or unset it to use the embedded database";
+  if (!URL.canParse(url)) throw new StoreError(78, "DATABASE_URL is not a URL", hint);
+  const { protocol } = new URL(url);
+  if (protocol === "postgres:" || protocol === "postgresql:") return;
+  throw new StoreError(78, `DATABASE_URL must start with postgres://, not ${protocol}//`, hint);
+}
+
+/** Not there yet, or too busy: worth another try. A wrong password is not. */
+const passing = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOENT",
+]);
+const passingStates = new Set([
+  "CONNECT_TIMEOUT",
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+  "57P03",
+  "57P01",
+  "53300",
+]);
+
+function isPassing(error: unknown): boolean {
+  const one = error instanceof AggregateError ? error.errors[0] : error;
+  const code = String((one as { code?: unknown })?.code ?? "");
+  return passing.has(code) || passingStates.has(code);
+}
+
+async function reach(options: PostgresOptions, sql: postgres.Sql<{ bigint: number }>): Promise<number> {
+  const { waitMs = 30_000, onRetry } = options;
+  const end = performance.now() + waitMs;
+  for (let pause = 100; ; pause = Math.min(pause * 2, 2000)) {
+    try {
+      const [row] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`;
+      return row!.version;
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (!isPassing(error) || performance.now() + pause > end) {
+        const what = `cannot reach the database at ${address(options.url)} (${reason})`;
+        throw new StoreError(69, what, "check DATABASE_URL, or unset it to use the embedded database", error);
+      }
+      onRetry?.(reason);
+      await Bun.sleep(pause);
+    }
+  }
+}
+
+/**
+ * Opens a Postgres database: a pool for requests, one of 2 for replay, and, once somebody listens or notifies, one
+ * connection for that. Throws `StoreError`: 78 for a wrong URL or a server older than 14, 69 when it cannot be reached.
+ */
+export async function openPostgres(options: PostgresOptions): Promise<Store> {
+  checkUrl(options.url);
+  const sql = postgres(options.url, connection(options, options.poolSize ?? 10));
+  const replay = postgres(options.url, connection(options, 2));
+  const wire = new Wire(options);
+  const close = async () => {
+    await wire.close();
+    await Promise.all([sql.end({ timeout: 5 }), replay.end({ timeout: 5 })]);
+  };
+  try {
+    const version = await reach(options, sql);
+    if (version < 140_000) {
+      const what = `the database at ${address(options.url)} is PostgreSQL ${Math.floor(version / 10_000)}`;
+      throw new StoreError(78, what, "use PostgreSQL 14 or newer");
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const db: Database = drizzle(sql, { casing: "snake_case" });
+  return {
+    kind: "postgres",
+    db,
+    replay: drizzle(replay, { casing: "snake_case" }),
+    async rows(statement, on = db) {
+      const result = (await on.execute(statement)) as unknown as postgres.RowList<Record<string, unknown>[]>;
+      return alikeRows([...result], result.columns?.map(({ name, type }) => ({ name, oid: type })) ?? []);
+    },
+    notify: (channel, payload) => wire.notify(channel, payload),
+    listen: (channel, onMessage, onState) => wire.listen(channel, onMessage, onState),
+    close,
+  };
+}

@@ -1,0 +1,4 @@
+export * from "./codex";
+export * from "./identity";
+export * from "./khala";
+export * from "./platform";
