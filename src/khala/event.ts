@@ -6,4 +6,6 @@ export interface NewEvent {
   docKey: string;
   docVersion: number;
   payload: unknown;
+  /** User the stream belongs to, where its name does not tell (`w:…`, `r:…`): the stream is removed with the account. */
+  owner?: number | null;
 }

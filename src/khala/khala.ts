@@ -1,11 +1,26 @@
 import type { Database } from "../../db/database";
 import type { NewEvent } from "./event";
 
-/** An event that has its number. `text` is the payload's canonical JSON, or null when it was too large to carry. */
+/** An event of the log as it is stored and sent. */
+export interface Row {
+  seq: number;
+  kind: string;
+  docKey: string;
+  docVersion: number;
+  /** Canonical JSON, or null when it was too large to carry. */
+  payload: string | null;
+  /** Base64 of the SHA-256 of `payload`; null without one. */
+  payloadHash: string | null;
+}
+
+/** What one transaction appended to one stream. */
 export interface Numbered {
   streamId: number;
+  stream: string;
   first: number;
-  rows: { seq: number; kind: string; docKey: string; docVersion: number; payload: string | null; payloadHash: Uint8Array | null }[];
+  rows: Row[];
+  /** `performance.now()` when the statement was done. */
+  at: number;
 }
 
 /** The live lane as domains see it. */
