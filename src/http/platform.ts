@@ -22,6 +22,7 @@ export interface Declared {
   csrf?: boolean;
   page?: boolean;
   guest?: boolean;
+  failure?: string;
 }
 
 /** One key a member: Elysia merges `detail` of several macros shallowly. */
@@ -61,6 +62,8 @@ export const platform = new Elysia({ name: "platform" })
     reading: (reading: Reading) => note({ reading }),
     /** CSRF rules 1-4 of auth 2.0 without a cookie session (sign-in forms). */
     csrf: (csrf: true) => note({ csrf }),
+    /** Audit event of a refused request (auth 3.14). */
+    failure: (failure: string) => note({ failure }),
     /** Page behaviour of errors unless the caller expects JSON (http-platform 2.8). */
     page: (page: true) => note({ page }),
   });

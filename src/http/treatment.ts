@@ -64,8 +64,10 @@ export function treatment(deps: Treatment) {
       if (typeof responseValue === "string") return new Response(responseValue, { status, headers });
       return json(request, state.path, status, responseValue, headers);
     })
-    .onError({ as: "global" }, ({ request, error, code }) => {
+    .onError({ as: "global" }, async ({ request, error, code }) => {
       const state = stateOf(request);
+      const failed = deps.routes.get(`${request.method} ${state.route}`)?.declared.failure;
+      if (failed && error instanceof Refusal) await deps.guards.refused?.(failed, error, state.facts);
       if (error instanceof SignedIn) return redirect(deps, request, state, "/");
       const answer = code === "NOT_FOUND" ? unmatched(deps.routes, request, state.path) : explain(deps, state, error);
       if (deps.page && wantsPage(deps.routes.get(`${request.method} ${state.route}`), request)) {
@@ -124,7 +126,7 @@ async function guard(deps: Treatment, route: Route, request: Request, state: Req
   const cookieChange = needsCsrf(request, state.path, facts, csrf ?? false);
   if (cookieChange && !isForm(request)) checkCsrf(request, facts, deps.appUrl());
   if (who || maybe || guest || throttle?.by === "shared") {
-    state.caller = guest
+    state.caller = guest || !(who || maybe)
       ? await quietly(() => deps.guards.caller(request, facts))
       : await deps.guards.caller(request, facts);
   }
