@@ -103,15 +103,33 @@ function inside(address: Uint8Array, network: Uint8Array, bits: number): boolean
   return ((address[whole] as number) & mask) === ((network[whole] as number) & mask);
 }
 
+const peers = new WeakMap<AddressSet, Map<string, { own: string; believes: boolean }>>();
+
+/** A peer's own address and whether it is trusted; the same few peers come again and again. */
+function known(peer: string | null, trusted: AddressSet): { own: string | null; believes: boolean } {
+  if (peer === null) return { own: null, believes: true };
+  let map = peers.get(trusted);
+  if (!map || map.size > 5000) {
+    map = new Map();
+    peers.set(trusted, map);
+  }
+  let entry = map.get(peer);
+  if (!entry) {
+    const own = canonicalAddress(peer) ?? peer;
+    entry = { own, believes: trusted.any || trusted.has(own) };
+    map.set(peer, entry);
+  }
+  return entry;
+}
+
 /** The client's address: the trusted-proxy walk over `X-Forwarded-For` (http-platform 2.4). `peer` null = Unix socket. */
 export function clientAddress(
   peer: string | null,
   headers: Headers,
   trusted: AddressSet,
 ): { ip: string; trusted: boolean } {
-  const own = peer === null ? null : (canonicalAddress(peer) ?? peer);
-  const believes = own === null || trusted.any || trusted.has(own);
-  if (!believes) return { ip: own, trusted: false };
+  const { own, believes } = known(peer, trusted);
+  if (!believes) return { ip: own as string, trusted: false };
   const here = own ?? "127.0.0.1";
   const list = headers.get("x-forwarded-for");
   if (list === null) {

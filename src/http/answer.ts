@@ -5,6 +5,9 @@ import type { ErrorAnswer } from "./errors";
 import { plainSecurity, transportSecurity } from "./security-headers";
 import type { RequestState } from "./state";
 
+/** Headers of an answer while it is put together: names in lower case. Cookies are kept apart, in `state.cookies`. */
+export type Out = Record<string, string>;
+
 /** Paths whose answers hold a secret beside caller input: never compressed (BREACH, http-platform 3.6). */
 const secretive =
   /^\/api\/(auth\/|tokens|khala\/token|sync\/token|v1\/|l402\/wallet|agent-payments\/|agents\/me\/wallet|internal\/|pair\/)/;
@@ -12,24 +15,31 @@ const moneyed = /^\/api\/(l402|agent-payments|agents|payments)(\/|$)/;
 const compressFrom = 1024;
 
 /** Headers that every answer but the shell and the files carries (http-platform 2.6, 3.4, 3.6). */
-export function baseHeaders(config: Config, request: Request, path: string, state: RequestState): Headers {
-  const { facts } = state;
-  const headers = new Headers({
+export function baseHeaders(config: Config, request: Request, path: string, state: RequestState): Out {
+  const out: Out = {
     ...plainSecurity,
-    "x-request-id": facts.requestId,
+    "x-request-id": state.facts.requestId,
     "cache-control": moneyed.test(path) ? "no-cache, private" : "no-store",
-  });
-  if (hasCors(path)) {
-    for (const [name, value] of Object.entries(corsHeaders(config, request.headers.get("origin"))))
-      headers.set(name, value);
+  };
+  if (hasCors(path)) Object.assign(out, corsHeaders(config, request.headers.get("origin")));
+  if (state.facts.scheme === "https") {
+    const transport = transportSecurity(config, state.facts);
+    if (transport) out["strict-transport-security"] = transport;
   }
-  const transport = transportSecurity(config, facts);
-  if (transport) headers.set("strict-transport-security", transport);
-  for (const [name, value] of state.headers) headers.append(name, value);
-  return headers;
+  if (state.headers) Object.assign(out, state.headers);
+  return out;
 }
 
-const accepts = (header: string, encoding: string): boolean => {
+/** The response itself; cookies set while the request was treated go out with it, whatever the status. */
+export function respond(body: BodyInit | null, status: number, out: Out, state: RequestState): Response {
+  if (!state.cookies) return new Response(body, { status, headers: out });
+  const headers = new Headers(out);
+  for (const cookie of state.cookies) headers.append("set-cookie", cookie);
+  return new Response(body, { status, headers });
+}
+
+/** Whether `Accept-Encoding` takes `encoding`; an explicit `q=0` beats `*`. */
+export function accepts(header: string, encoding: string): boolean {
   let star = false;
   for (const part of header.split(",")) {
     const [name = "", ...parameters] = part.trim().toLowerCase().split(";");
@@ -43,31 +53,26 @@ const accepts = (header: string, encoding: string): boolean => {
     if (name === "*") star = q > 0;
   }
   return star;
-};
-
-const merge = (headers: Headers, name: string) => {
-  const now = headers.get("vary");
-  if (!now?.toLowerCase().includes(name.toLowerCase())) headers.set("vary", now ? `${now}, ${name}` : name);
-};
+}
 
 /** JSON with its headers, compressed when it is long enough and holds no secret (http-platform 3.6). */
-export function json(request: Request, path: string, status: number, value: unknown, headers: Headers): Response {
+export function json(request: Request, state: RequestState, status: number, value: unknown, out: Out): Response {
   const text = JSON.stringify(value);
-  if (!headers.has("content-type")) headers.set("content-type", "application/json");
-  if (text.length < compressFrom || request.method === "HEAD" || secretive.test(path)) {
-    return new Response(text, { status, headers });
+  out["content-type"] ??= "application/json";
+  if (text.length < compressFrom || request.method === "HEAD" || secretive.test(state.path)) {
+    return respond(text, status, out, state);
   }
-  merge(headers, "Accept-Encoding");
+  out.vary = out.vary ? `${out.vary}, Accept-Encoding` : "Accept-Encoding";
   const accepted = request.headers.get("accept-encoding") ?? "";
   if (accepts(accepted, "zstd")) {
-    headers.set("content-encoding", "zstd");
-    return new Response(zstdCompressSync(text), { status, headers });
+    out["content-encoding"] = "zstd";
+    return respond(zstdCompressSync(text), status, out, state);
   }
   if (accepts(accepted, "gzip")) {
-    headers.set("content-encoding", "gzip");
-    return new Response(gzipSync(text, { level: 6 }), { status, headers });
+    out["content-encoding"] = "gzip";
+    return respond(gzipSync(text, { level: 6 }), status, out, state);
   }
-  return new Response(text, { status, headers });
+  return respond(text, status, out, state);
 }
 
 /** An error's response; error bodies are never cached. */
@@ -78,10 +83,8 @@ export function failure(
   state: RequestState,
   error: ErrorAnswer,
 ): Response {
-  const headers = baseHeaders(config, request, path, state);
-  headers.set("cache-control", "no-store");
-  for (const [name, value] of Object.entries(error.headers)) headers.set(name, value);
-  headers.set("content-type", "application/json");
   state.errorCode = error.code;
-  return new Response(JSON.stringify(error.body), { status: error.status, headers });
+  const out = baseHeaders(config, request, path, state);
+  Object.assign(out, { "cache-control": "no-store" }, error.headers, { "content-type": "application/json" });
+  return respond(JSON.stringify(error.body), error.status, out, state);
 }

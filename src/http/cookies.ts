@@ -13,8 +13,9 @@ export const cookieText = (facts: Facts, name: string, value: string, { maxAge, 
 
 /** Sets a cookie on the answer of this request, whatever its status. */
 export function setCookie(request: Request, name: string, value: string, options: CookieOptions): void {
-  const { facts, headers } = stateOf(request);
-  headers.append("set-cookie", cookieText(facts, name, value, options));
+  const state = stateOf(request);
+  state.cookies ??= [];
+  state.cookies.push(cookieText(state.facts, name, value, options));
 }
 
 /** Clears a cookie: empty value, `Max-Age=0`. */

@@ -1,8 +1,8 @@
 import type { Config } from "../config";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
-import { baseHeaders, failure } from "./answer";
-import { corsHeaders, hasCors } from "./cors";
+import { baseHeaders, failure, respond } from "./answer";
+import { hasCors } from "./cors";
 import { errorAnswer, wrongMethod } from "./errors";
 import { factsOf, isServedHost, type Reception } from "./receive";
 import { methodsOf, type RouteTable } from "./routes";
@@ -87,7 +87,8 @@ export function entry(deps: Entry) {
         facts,
         caller: null,
         route: "-",
-        headers: new Headers(),
+        headers: null,
+        cookies: null,
         raw: null,
         limiter: null,
         errorCode: null,
@@ -111,21 +112,15 @@ export function entry(deps: Entry) {
 const printable = (text: string) => text.replace(/[^\x21-\x7e]/g, "").slice(0, 255);
 
 function options(deps: Entry, request: Request, state: RequestState): Response {
-  const headers = baseHeaders(deps.config, request, state.path, state);
-  if (hasCors(state.path)) {
-    for (const [name, value] of Object.entries(corsHeaders(deps.config, request.headers.get("origin"))))
-      headers.set(name, value);
-  } else {
-    const methods = methodsOf(deps.routes, state.path);
-    headers.set(
-      "allow",
-      [
-        ...new Set(methods.length ? methods.flatMap((m) => (m === "GET" ? ["GET", "HEAD"] : [m])) : ["GET", "HEAD"]),
-        "OPTIONS",
-      ].join(", "),
+  const out = baseHeaders(deps.config, request, state.path, state);
+  if (!hasCors(state.path)) {
+    const found = methodsOf(deps.routes, state.path);
+    const methods = (found.length ? found : ["GET"]).flatMap((method) =>
+      method === "GET" ? ["GET", "HEAD"] : [method],
     );
+    out.allow = [...new Set(methods), "OPTIONS"].join(", ");
   }
-  return new Response(null, { status: 204, headers });
+  return respond(null, 204, out, state);
 }
 
 /** `HEAD` runs the GET route and drops the body; a trailing slash on `/api/*` counts as none (http-platform 2.2). */

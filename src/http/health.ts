@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Config } from "../config";
 import type { Metrics } from "../telemetry/metrics";
 import { addressSet } from "./address";
-import { baseHeaders, failure, json } from "./answer";
+import { baseHeaders, failure, json, respond } from "./answer";
 import { errorAnswer } from "./errors";
 import type { RequestState } from "./state";
 
@@ -51,7 +51,7 @@ export function health(deps: Health) {
     if (path === "/healthz" || path === "/up") {
       return json(
         request,
-        path,
+        state,
         200,
         {
           status: "ok",
@@ -70,7 +70,7 @@ export function health(deps: Health) {
       const status = deps.draining() ? "draining" : good ? "ready" : "not_ready";
       return json(
         request,
-        path,
+        state,
         status === "ready" ? 200 : 503,
         { status, static_dir: deps.staticDir, checks },
         headers(),
@@ -99,7 +99,7 @@ export function health(deps: Health) {
       );
     }
     const out = headers();
-    out.set("content-type", deps.metrics.registry.contentType);
-    return new Response(await deps.metrics.registry.metrics(), { headers: out });
+    out["content-type"] = deps.metrics.registry.contentType;
+    return respond(await deps.metrics.registry.metrics(), 200, out, state);
   };
 }

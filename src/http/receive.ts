@@ -57,7 +57,18 @@ export function parseCookies(header: string | null): Record<string, string> {
   return cookies;
 }
 
-const hex = (bytes: number) => Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex");
+let pool = "";
+let taken = 0;
+
+/** Random hex digits out of a pool: one call of the generator serves many requests. */
+function hex(digits: number): string {
+  if (taken + digits > pool.length) {
+    pool = Buffer.from(crypto.getRandomValues(new Uint8Array(8192))).toString("hex");
+    taken = 0;
+  }
+  taken += digits;
+  return pool.slice(taken - digits, taken);
+}
 
 /** Facts of a request that came from `peer` (null = Unix socket), over `https` when `tls` (http-platform 2.4, 2.5). */
 export function factsOf(request: Request, peer: string | null, reception: Reception): Facts {
@@ -75,8 +86,8 @@ export function factsOf(request: Request, peer: string | null, reception: Recept
   const safari = /Safari\//.test(userAgent) && !/Chrom(e|ium)\//.test(userAgent);
   return {
     requestId: given && requestIdForm.test(given) ? given : crypto.randomUUID(),
-    traceId: valid ? (trace[1] as string) : hex(16),
-    spanId: hex(8),
+    traceId: valid ? (trace[1] as string) : hex(32),
+    spanId: hex(16),
     ip,
     scheme,
     host,

@@ -4,17 +4,19 @@ import type { Facts } from "./facts";
 /** What the platform knows of a request while it is being treated. */
 export interface RequestState {
   facts: Facts;
+  /** The path as sent, without query. */
+  path: string;
   caller: Caller | null;
   /** Route template, `-` until one matched. */
   route: string;
-  /** Headers that every answer of this request carries (rate limits, CORS, cookies set by guards). */
-  headers: Headers;
+  /** Further headers that every answer of this request carries (rate limits). */
+  headers: Record<string, string> | null;
+  /** `Set-Cookie` values, in the order they were set. */
+  cookies: string[] | null;
   /** Bytes of the body as they came, for raw routes. */
   raw: Uint8Array | null;
   limiter: string | null;
   errorCode: string | null;
-  /** The path as sent, without query. */
-  path: string;
 }
 
 const states = new WeakMap<Request, RequestState>();
@@ -29,4 +31,9 @@ export function stateOf(request: Request): RequestState {
   const state = states.get(request);
   if (!state) throw new Error("request was not received through the platform");
   return state;
+}
+
+/** Adds headers to whatever answer this request gets. */
+export function addHeaders(state: RequestState, headers: Record<string, string>): void {
+  state.headers = state.headers ? Object.assign(state.headers, headers) : { ...headers };
 }

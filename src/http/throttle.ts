@@ -6,7 +6,7 @@ import { networkOf } from "./address";
 import type { Caller } from "./caller";
 import type { Facts } from "./facts";
 import type { Limit } from "./limits";
-import type { RequestState } from "./state";
+import { addHeaders, type RequestState } from "./state";
 
 /** One window after a request asked for `by` hits. */
 export interface Window {
@@ -102,10 +102,12 @@ export async function checkThrottle(throttle: Throttle, limit: Limit, state: Req
   state.limiter = limit.limiter;
   const key = throttleKey(limit, state.caller, state.facts);
   const window = await throttle.hit(limit.limiter, key, limit.limit, limit.seconds);
-  state.headers.set("x-ratelimit-limit", String(limit.limit));
-  state.headers.set("x-ratelimit-remaining", String(window.allowed ? window.remaining : 0));
+  addHeaders(state, {
+    "x-ratelimit-limit": String(limit.limit),
+    "x-ratelimit-remaining": String(window.allowed ? window.remaining : 0),
+  });
   if (window.allowed) return;
   const wait = secondsLeft(window.endsAt, now);
-  state.headers.set("x-ratelimit-reset", String(Math.ceil(window.endsAt / 1000)));
+  addHeaders(state, { "x-ratelimit-reset": String(Math.ceil(window.endsAt / 1000)) });
   throw tooMany(limit.attempts ? "Too Many Attempts." : `Too many requests. Retry in ${wait}s.`, wait);
 }

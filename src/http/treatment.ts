@@ -3,7 +3,7 @@ import type { Config } from "../config";
 import { forbidden, invalidFields, notFound, Refusal, unauthorized } from "../refusal";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
-import { baseHeaders, failure, json } from "./answer";
+import { baseHeaders, failure, json, respond } from "./answer";
 import { bodyLimit, formFields, lenientBody, readBytes, readingOf, strictBody, tidy } from "./body";
 import { isWorkerToken } from "./caller";
 import { checkCsrf, mismatch, needsCsrf } from "./csrf";
@@ -28,42 +28,18 @@ export interface Treatment {
   page?: (request: Request, state: RequestState, status: number) => Response | null;
 }
 
-/** The parts of Elysia's context that the treatment fills in. */
-interface Handled {
-  request: Request;
-  route: string;
-  body?: unknown;
-  query?: unknown;
-  params?: Record<string, string>;
-  set: { status?: number | string; headers: Record<string, unknown> };
-}
-
 /** Steps 10, 11 and 13 of http-platform 2.1 for every route: guards, throttle, body, and the answer's headers. */
 export function treatment(deps: Treatment) {
   return new Elysia({ name: "treatment" })
     .onParse({ as: "global" }, () => ({}))
-    .onTransform({ as: "global" }, (context) => treat(deps, context as unknown as Handled))
-    .mapResponse({ as: "global" }, (context) => {
-      const { request, set, responseValue: given } = context as unknown as Handled & { responseValue: unknown };
-      const state = stateOf(request);
-      const chosen = given instanceof ElysiaCustomStatusResponse;
-      const responseValue: unknown = chosen ? given.response : given;
-      const status = chosen ? Number(given.code) : typeof set.status === "number" ? set.status : 200;
-      const headers = baseHeaders(deps.config, request, state.path, state);
-      for (const [name, value] of Object.entries(set.headers)) {
-        if (value !== undefined) headers.set(name, String(value));
-      }
-      if (responseValue instanceof Response) {
-        for (const [name, value] of responseValue.headers) headers.set(name, value);
-        return new Response(responseValue.body, { status: responseValue.status, headers });
-      }
-      if (status === 204 || responseValue === undefined || responseValue === null) {
-        headers.delete("content-type");
-        return new Response(null, { status: status === 200 ? 204 : status, headers });
-      }
-      if (typeof responseValue === "string") return new Response(responseValue, { status, headers });
-      return json(request, state.path, status, responseValue, headers);
+    .onTransform({ as: "global" }, async (context) => {
+      // Elysia reads this function's text to learn what to prepare: only members named here cost anything.
+      const input = await treat(deps, context.request, context.route, context.params);
+      if (!input) return;
+      if (input.body !== undefined) context.body = input.body;
+      if (input.query !== undefined) context.query = input.query as Record<string, string>;
     })
+    .mapResponse({ as: "global" }, ({ request, set, responseValue }) => answer(deps, request, set, responseValue))
     .onError({ as: "global" }, async ({ request, error, code }) => {
       const state = stateOf(request);
       const failed = deps.routes.get(`${request.method} ${state.route}`)?.declared.failure;
@@ -76,6 +52,36 @@ export function treatment(deps: Treatment) {
       }
       return failure(deps.config, request, state.path, state, answer);
     });
+}
+
+/** A handler's result as a response with the headers of every answer. */
+function answer(
+  { config }: Treatment,
+  request: Request,
+  set: { status?: number | string; headers: Record<string, unknown> },
+  given: unknown,
+): Response {
+  const state = stateOf(request);
+  const chosen = given instanceof ElysiaCustomStatusResponse;
+  const value: unknown = chosen ? given.response : given;
+  const status = chosen ? Number(given.code) : typeof set.status === "number" ? set.status : 200;
+  const out = baseHeaders(config, request, state.path, state);
+  for (const name in set.headers) {
+    const text = set.headers[name];
+    if (text !== undefined) out[name.toLowerCase()] = String(text);
+  }
+  if (value instanceof Response) {
+    value.headers.forEach((text, name) => {
+      out[name] = text;
+    });
+    return respond(value.body, value.status, out, state);
+  }
+  if (status === 204 || value === undefined || value === null) {
+    delete out["content-type"];
+    return respond(null, status === 200 ? 204 : status, out, state);
+  }
+  if (typeof value === "string") return respond(value, status, out, state);
+  return json(request, state, status, value, out);
 }
 
 /** What an error says on the wire; anything that is no refusal is logged with its stack (http-platform 2.1 step 13). */
@@ -101,23 +107,29 @@ export function explain(deps: Pick<Treatment, "log" | "metrics">, state: Request
   return serverError();
 }
 
-async function treat(deps: Treatment, context: Handled): Promise<void> {
-  const { request } = context;
-  const state = stateOf(request);
-  const route = deps.routes.get(`${request.method} ${context.route}`);
-  state.route = context.route;
-  decodeParams(context.params);
-  if (!route) return;
-  await guard(deps, route, request, state);
-  await readInput(deps, route, request, state, context);
+interface Input {
+  body?: unknown;
+  query?: unknown;
 }
 
-/** Elysia decodes parameters already; a broken encoding was refused before the match. Blank segments count as not found. */
-function decodeParams(params: Record<string, string> | undefined): void {
-  for (const name of Object.keys(params ?? {})) {
-    const text = (params as Record<string, string>)[name] as string;
-    if (text.includes("\0")) throw notFound();
-  }
+async function treat(
+  deps: Treatment,
+  request: Request,
+  template: string,
+  params: Record<string, string | undefined> | undefined,
+): Promise<Input | null> {
+  const state = stateOf(request);
+  const route = deps.routes.get(`${request.method} ${template}`);
+  state.route = template;
+  refuseControls(params);
+  if (!route) return null;
+  await guard(deps, route, request, state);
+  return readInput(deps, route, request, state);
+}
+
+/** Elysia has decoded the parameters; what Postgres cannot hold is not found. */
+function refuseControls(params: Record<string, string | undefined> | undefined): void {
+  for (const text of Object.values(params ?? {})) if (text?.includes("\0")) throw notFound();
 }
 
 async function guard(deps: Treatment, route: Route, request: Request, state: RequestState): Promise<void> {
@@ -126,9 +138,10 @@ async function guard(deps: Treatment, route: Route, request: Request, state: Req
   const cookieChange = needsCsrf(request, state.path, facts, csrf ?? false);
   if (cookieChange && !isForm(request)) checkCsrf(request, facts, deps.appUrl());
   if (who || maybe || guest || throttle?.by === "shared") {
-    state.caller = guest || !(who || maybe)
-      ? await quietly(() => deps.guards.caller(request, facts))
-      : await deps.guards.caller(request, facts);
+    state.caller =
+      guest || !(who || maybe)
+        ? await quietly(() => deps.guards.caller(request, facts))
+        : await deps.guards.caller(request, facts);
   }
   if (guest && state.caller) throw new SignedIn();
   if (who) admit(who, state);
@@ -162,13 +175,8 @@ function admit(who: NonNullable<Route["declared"]["guard"]>, { caller }: Request
 const isForm = (request: Request): boolean =>
   /^(application\/x-www-form-urlencoded|multipart\/form-data)/i.test(request.headers.get("content-type") ?? "");
 
-async function readInput(
-  deps: Treatment,
-  route: Route,
-  request: Request,
-  state: RequestState,
-  context: Handled,
-): Promise<void> {
+async function readInput(deps: Treatment, route: Route, request: Request, state: RequestState): Promise<Input> {
+  const input: Input = {};
   const errors: Record<string, string[]> = {};
   if (request.method !== "GET" && request.method !== "HEAD") {
     const reading = route.declared.reading ?? readingOf(state.path);
@@ -176,7 +184,7 @@ async function readInput(
     const bytes = await readBytes(request, bodyLimit(state.path, deps.config.OA_HTTP_MAX_BODY_BYTES));
     if (reading === "raw") {
       state.raw = bytes;
-      context.body = bytes;
+      input.body = bytes;
     } else {
       const fields =
         reading === "strict" && !strictForm(state.path, type)
@@ -188,15 +196,16 @@ async function readInput(
         checkCsrf(request, state.facts, deps.appUrl(), token);
       }
       const clean = tidy(fields) as Record<string, unknown>;
-      context.body = route.body ? checked(route.body, clean, errors) : clean;
+      input.body = route.body ? checked(route.body, clean, errors) : clean;
     }
   }
   if (route.query) {
     const at = request.url.indexOf("?");
     const fields = formFields(new URLSearchParams(at < 0 ? "" : request.url.slice(at + 1)));
-    context.query = checked(route.query, tidy(fields) as Record<string, unknown>, errors);
+    input.query = checked(route.query, tidy(fields) as Record<string, unknown>, errors);
   }
   if (Object.keys(errors).length) throw invalidFields(errors);
+  return input;
 }
 
 /** `/api/pair/token` also takes a form (http-platform 2.3). */
@@ -228,10 +237,7 @@ export function redirect(
   to: string,
   status = 302,
 ): Response {
-  const headers = baseHeaders(deps.config, request, state.path, state);
-  headers.set("location", to);
-  headers.delete("content-type");
-  return new Response(null, { status, headers });
+  return respond(null, status, { ...baseHeaders(deps.config, request, state.path, state), location: to }, state);
 }
 
 /** Whether the first `Accept` type is JSON, or a script asks (http-platform 2.8). */
