@@ -1,5 +1,5 @@
 /** Exit codes of ops-data 2.2 that a database can end a command with. */
-export type StoreExit = 65 | 69 | 74 | 75 | 77 | 78;
+export type StoreExit = 1 | 65 | 69 | 74 | 75 | 77 | 78;
 
 /**
  * The database cannot be used: one line that says what happened, one that says what to do, and the exit code of

@@ -24,6 +24,8 @@ export interface PgliteOptions {
   engine?: EngineFiles;
   /** A tar of a data folder to start from; only in memory. */
   load?: Blob;
+  /** Arguments of `initdb` when the folder is empty. */
+  initdb?: string[];
   /** Between checkpoints. */
   checkpointMs?: number;
   /** Told when a checkpoint or sync failed, or the engine stopped: the process cannot go on with this database. */
@@ -145,7 +147,8 @@ export async function openPglite(options: PgliteOptions): Promise<Store> {
       if (/FATAL|PANIC|ERROR/.test(text)) last = text.replace(/^.*?(FATAL|PANIC|ERROR):\s*/, "");
       return false;
     };
-    pg = new DurablePGlite({ ...engine, ...files, startParams: startParams(wal !== null), onStderr: told }, wal, fault);
+    const start = { startParams: startParams(wal !== null), initDbStartParams: options.initdb, onStderr: told };
+    pg = new DurablePGlite({ ...engine, ...files, ...start }, wal, fault);
     await pg.waitReady;
   } catch (error) {
     const what = folder ?? "memory";

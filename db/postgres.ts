@@ -106,6 +106,11 @@ async function reach(options: PostgresOptions, sql: postgres.Sql<{ bigint: numbe
   }
 }
 
+const opened = new WeakMap<Store, PostgresOptions>();
+
+/** How a Postgres store was opened, for those who need a connection of their own; null for the embedded one. */
+export const postgresOf = (store: Store): PostgresOptions | null => opened.get(store) ?? null;
+
 /**
  * Opens a Postgres database: a pool for requests, one of 2 for replay, and, once somebody listens or notifies, one
  * connection for that. Throws `StoreError`: 78 for a wrong URL or a server older than 14, 69 when it cannot be reached.
@@ -130,7 +135,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
     throw error;
   }
   const db: Database = drizzle(sql, { casing: "snake_case" });
-  return {
+  const store: Store = {
     kind: "postgres",
     db,
     replay: drizzle(replay, { casing: "snake_case" }),
@@ -142,4 +147,6 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
     listen: (channel, onMessage, onState) => wire.listen(channel, onMessage, onState),
     close,
   };
+  opened.set(store, options);
+  return store;
 }
