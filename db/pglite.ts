@@ -5,7 +5,7 @@ import { drizzle } from "drizzle-orm/pglite";
 import type { Database, Store } from "./database";
 import { reasonOf, StoreError } from "./failure";
 import { alikeRows } from "./rows";
-import { DurableFiles, WalSync } from "./walsync";
+import { DurableFiles, syncTree, WalSync } from "./walsync";
 
 /** The parts of PGlite, as the executable carries them. Absent: they are read from the installed package. */
 export interface EngineFiles {
@@ -24,6 +24,8 @@ export interface PgliteOptions {
   engine?: EngineFiles;
   /** A tar of a data folder to start from; only in memory. */
   load?: Blob;
+  /** The folder was unpacked a moment ago: its files are synced beside the start, and the first commit waits for that. */
+  fresh?: boolean;
   /** Arguments of `initdb` when the folder is empty. */
   initdb?: string[];
   /** Between checkpoints. */
@@ -92,7 +94,7 @@ function checkFolder(folder: string): void {
 }
 
 /** The exit code of what the file system said, or null when it is something else. */
-function fileFailure(folder: string, error: unknown): StoreError | null {
+export function fileFailure(folder: string, error: unknown): StoreError | null {
   const text = reasonOf(error);
   if (/ENOSPC|No space left|EDQUOT/i.test(text))
     return new StoreError(
@@ -132,7 +134,7 @@ export const pgliteOf = (store: Store): PGlite | null => clients.get(store) ?? n
 export async function openPglite(options: PgliteOptions): Promise<Store> {
   const { folder, engine, load, checkpointMs = 300_000, onFault } = options;
   if (folder) checkFolder(folder);
-  const wal = folder && options.sync !== false ? new WalSync() : null;
+  const wal = folder && options.sync !== false ? new WalSync(options.fresh ? syncTree(folder) : null) : null;
   let last = "";
   const fault = (error: unknown) => {
     const known = fileFailure(folder ?? "memory", error) ?? damaged(folder ?? "memory", reasonOf(error), error);

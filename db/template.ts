@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { getConstructionPlans } from "pg-boss";
 import { migrate } from "./migrate";
-import { openPglite, pgliteOf } from "./pglite";
+import { fileFailure, openPglite, pgliteOf } from "./pglite";
 
 /** The Postgres schema of pg-boss's tables. */
 export const JOBS_SCHEMA = "jobs";
@@ -55,3 +55,28 @@ export const bakeTemplate = async (empty?: Uint8Array): Promise<Uint8Array> => {
     await store.close();
   });
 };
+
+/** What the executable embeds: `bakeTemplate`'s tar, compressed. */
+export const packTemplate = (tar: Uint8Array): Uint8Array => Bun.zstdCompressSync(tar, { level: 19 });
+
+/**
+ * Makes `folder` (`{data folder}/pg`) from the packed template when there is no database in it yet; true when it did, to be
+ * handed to `openDatabase` as `fresh`. The folder appears whole or not at all, and what an interrupted try left is removed.
+ * The caller holds the data folder's lock. Throws `StoreError` 74 (disk full) or 77.
+ */
+export async function unpackTemplate(folder: string, packed: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  const parent = dirname(folder);
+  try {
+    mkdirSync(parent, { recursive: true, mode: 0o700 });
+    const draft = `${basename(folder)}.new-`;
+    for (const name of readdirSync(parent)) if (name.startsWith(draft)) rmSync(join(parent, name), { recursive: true });
+    if (existsSync(folder) && readdirSync(folder).length) return false;
+    const into = join(parent, `${draft}${process.pid}`);
+    mkdirSync(into, { mode: 0o700 });
+    await new Bun.Archive(await Bun.zstdDecompress(packed)).extract(into);
+    renameSync(into, folder);
+    return true;
+  } catch (error) {
+    throw fileFailure(parent, error) ?? error;
+  }
+}

@@ -1,4 +1,6 @@
 import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
 
@@ -40,6 +42,11 @@ export class WalSync {
   /** How many fdatasync rounds were made. */
   rounds = 0;
 
+  /** @param base what must be on the disk before the first commit is. */
+  constructor(private base: Promise<void> | null = null) {
+    base?.catch(() => {});
+  }
+
   /** Notes that the log segment at host path `path` was written. */
   wrote(path: string): void {
     this.written++;
@@ -49,6 +56,9 @@ export class WalSync {
   /** Waits until the log as it is now is durable. Nothing to wait for when nothing was written. */
   async settle(): Promise<void> {
     const target = this.written;
+    if (this.synced === target) return;
+    if (this.base) await this.base;
+    this.base = null;
     while (this.synced < target) {
       this.running ??= this.round();
       await this.running;
@@ -79,6 +89,17 @@ export class WalSync {
     this.dirty.clear();
     this.synced = this.written;
   }
+}
+
+/** Syncs every file and folder under `folder`. */
+export async function syncTree(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true });
+  const paths = [folder, ...entries.map((entry) => join(folder, entry))];
+  const next = paths.values();
+  const worker = async () => {
+    for (const path of next) await sync(path);
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
 }
 
 function withFile(path: string, work: (fd: number) => void): void {

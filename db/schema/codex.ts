@@ -157,7 +157,7 @@ export const codexThreads = pgTable(
     uniqueIndex("codex_threads_codex").on(t.userId, t.codexThreadId).where(sql`${t.codexThreadId} is not null`),
     index("codex_threads_newest").on(t.userId, t.orgId, t.updatedAt.desc()),
     index("codex_threads_autopilot").on(t.autopilotId),
-    index("codex_threads_worker").on(t.workerPk).where(sql`${t.activeTurnId} is not null`),
+    index("codex_threads_worker").on(t.workerPk),
   ],
 );
 
