@@ -36,6 +36,7 @@ export const settings = {
   OA_AUTH_LOCAL_SIGNUP_DOMAINS: list(),
   OA_MAIL_URL: secret(),
   OA_MAIL_FROM: maybe(),
+  RESEND_API_BASE_URL: text("https://api.resend.com"),
   ADMIN_EMAILS: also(list(), "OA_ADMIN_EMAILS"),
   SANCTUM_TOKEN_PREFIX: text(),
   OA_SYNC_TOKEN_ENABLED: flag(true),

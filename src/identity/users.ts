@@ -62,16 +62,22 @@ export async function anyUser(db: Database): Promise<boolean> {
 
 /**
  * Finds or makes the row of a person who signs in (table of auth.md 3.2), inside the caller's transaction. Two first
- * sign-ins at once meet in the unique indexes: the later one reads the row of the earlier. Null when no row can be used.
+ * sign-ins at once meet in the unique indexes: the later one reads the row of the earlier. `asAdmin` makes the row an
+ * administrator's. Null when no row can be used.
  */
-export async function reconcileUser(db: Database, identity: Identity, now: Date): Promise<Reconciled | null> {
+export async function reconcileUser(
+  db: Database,
+  identity: Identity,
+  now: Date,
+  asAdmin = false,
+): Promise<Reconciled | null> {
   const email = foldEmail(identity.email);
   const name = identity.name.trim();
   for (let round = 0; round < 3; round++) {
     const { byId, byEmail } = await candidates(db, identity.providerId, email);
     const row = byEmail ?? byId;
     if (row) {
-      const updated = await refreshUser(db, row, { email, name, picture: identity.picture, now }, newProviderId(identity, byId, byEmail));
+      const updated = await refreshUser(db, row, { email, name, picture: identity.picture, now, asAdmin }, newProviderId(identity, byId, byEmail));
       if (updated) return { user: updated, created: false };
       continue;
     }
@@ -80,6 +86,7 @@ export async function reconcileUser(db: Database, identity: Identity, now: Date)
       email,
       workosId: identity.providerId ?? localId(),
       avatar: identity.picture,
+      isAdmin: asAdmin,
       verifiedAt: now,
       now,
     });
@@ -107,7 +114,7 @@ async function candidates(db: Database, providerId: string | null, email: string
 async function refreshUser(
   db: Database,
   row: UserRow,
-  seen: { email: string; name: string; picture: string; now: Date },
+  seen: { email: string; name: string; picture: string; now: Date; asAdmin: boolean },
   providerId: string | null,
 ): Promise<UserRow | null> {
   const values = {
@@ -115,6 +122,7 @@ async function refreshUser(
     workosId: providerId ?? row.workosId,
     name: row.nameEditedAt === null && seen.name ? seen.name.slice(0, 255) : row.name,
     avatar: seen.picture || row.avatar,
+    isAdmin: row.isAdmin || seen.asAdmin,
     emailVerifiedAt: row.emailVerifiedAt ?? seen.now,
     updatedAt: seen.now,
   };
