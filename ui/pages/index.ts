@@ -1,0 +1,24 @@
+import type { ComponentType } from "preact";
+import type { PageKey } from "../shell/routes";
+import { HomePage } from "./home";
+import { LoginPage } from "./login";
+import { StatusPage } from "./status";
+
+/** A page gets its path parameters as props; it mounts when entered and unmounts when left. */
+export type Page = ComponentType<Record<string, string>>;
+
+/**
+ * Pages of the first load stand in the bundle (`now`), the others are fetched when first needed (`later`). Two keys with one
+ * component keep it mounted between them: home becomes a thread without losing composer or transcript.
+ */
+export const pages: Record<PageKey, { now: Page } | { later: () => Promise<Page> }> = {
+  home: { now: HomePage },
+  thread: { now: HomePage },
+  login: { now: LoginPage },
+  "login-link": { later: () => import("./login-link").then((module) => module.LoginLinkPage as Page) },
+  pair: { later: () => import("./pair").then((module) => module.PairPage) },
+  "not-found": { now: StatusPage },
+  forbidden: { now: StatusPage },
+  error: { now: StatusPage },
+  maintenance: { now: StatusPage },
+};

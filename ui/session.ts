@@ -1,0 +1,111 @@
+import { computed, signal } from "@preact/signals";
+import { api, hooks } from "./api";
+import type { Failure } from "./failure";
+
+// The answer of GET /api/me (auth 2.7), as far as the app reads it.
+export interface User {
+  id: number;
+  name: string;
+  email: string;
+  handle: string | null;
+  avatar: string;
+}
+export interface ChatLink {
+  id: string;
+  title: string;
+  updatedAt: string;
+}
+export interface CodexAccess {
+  status: "ready" | "worker_offline" | "no_worker" | "not_linked";
+  workerId: string | null;
+  account: { type: string; email: string | null; planType: string | null } | null;
+}
+interface Me {
+  user: User;
+  chatThreads: ChatLink[];
+  isAdmin: boolean;
+  codexAccess: CodexAccess;
+}
+
+/** Who uses this tab. `unknown` until `/api/me` answered, so that no gate and no empty state shows too early. */
+export type Session =
+  | { kind: "unknown" }
+  | { kind: "unreachable"; failure: Failure }
+  | { kind: "guest" }
+  | { kind: "user"; user: User; isAdmin: boolean; codexAccess: CodexAccess };
+
+export const session = signal<Session>({ kind: "unknown" });
+/** Own chats as `/api/me` lists them; shell/chats.ts keeps them current. */
+export const initialChats = signal<ChatLink[]>([]);
+
+export const user = computed(() => (session.value.kind === "user" ? session.value.user : null));
+export const codexAccess = computed(() => (session.value.kind === "user" ? session.value.codexAccess : null));
+
+/** Runs once after a sign-in and after boot with a session; returns nothing. Set by main.tsx. */
+export const onSignedIn: (() => void)[] = [];
+/** Runs when the session ends, before the page changes: sockets, signals, stored state. */
+export const onSignedOut: ((why: Ending) => void)[] = [];
+
+export type Ending = "logout" | "expired" | "elsewhere";
+
+const tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("oa-session");
+
+/** Reads `/api/me` and sets the session. 401 is the guest; no answer leaves a signed-in tab signed in. */
+export async function load(): Promise<void> {
+  const { data, failure } = await api.get<{ data: Me }>("/api/me", {
+    query: { chat_limit: 50 },
+    guest: session.value.kind !== "user",
+  });
+  if (data) {
+    const before = session.value;
+    const { chatThreads, ...me } = data.data;
+    initialChats.value = chatThreads;
+    session.value = { kind: "user", ...me };
+    if (before.kind !== "user") for (const run of onSignedIn) run();
+    return;
+  }
+  if (failure.kind === "unauthorized") {
+    if (session.value.kind !== "user") session.value = { kind: "guest" };
+    return;
+  }
+  if (session.value.kind !== "user") session.value = { kind: "unreachable", failure };
+}
+
+/** After a sign-in in this tab: reads who it is and tells the other tabs. */
+export async function signedIn(): Promise<boolean> {
+  await load();
+  if (session.value.kind !== "user") return false;
+  tabs?.postMessage({ kind: "in" });
+  return true;
+}
+
+function end(why: Ending) {
+  if (session.value.kind !== "user") return;
+  session.value = { kind: "guest" };
+  initialChats.value = [];
+  for (const run of onSignedOut) run(why);
+}
+
+/** Ends the session on the server, then here and in the other tabs. */
+export async function logOut(): Promise<Failure | null> {
+  const { failure } = await api.post("/logout", undefined, { guest: true });
+  if (failure && failure.kind !== "unauthorized") return failure;
+  tabs?.postMessage({ kind: "out" });
+  end("logout");
+  return null;
+}
+
+/** The server no longer takes this session. */
+export function expire() {
+  end("expired");
+}
+
+/** Wires `api` and the other tabs. Call once at boot. */
+export function watchSession() {
+  hooks.expired = expire;
+  if (!tabs) return;
+  tabs.onmessage = ({ data }: MessageEvent<{ kind?: string }>) => {
+    if (data?.kind === "out") end("elsewhere");
+    if (data?.kind === "in" && session.value.kind !== "user") void load();
+  };
+}
