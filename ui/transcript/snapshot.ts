@@ -1,6 +1,6 @@
-import { errorOf, planOf, tokens } from "./codex";
 import { accept, further, messageBy } from "./control";
 import { count, type Fields, fields, instant, isFields, list, strings, text } from "./fields";
+import { errorOf, planOf, tokens } from "./readings";
 import {
   type Ask,
   emptyTranscript,
@@ -22,14 +22,14 @@ const turnStatus = (raw: unknown): TurnStatus => turnStatuses.find((status) => s
 export function fromSnapshot(threadId: string, data: unknown): Transcript {
   const body = fields(data);
   const transcript = emptyTranscript(threadId);
-  readHead(transcript, fields(body.thread));
+  readHead(transcript, fields(body.thread), body);
   for (const raw of list(body.turns)) addSnapshotTurn(transcript, fields(raw));
   transcript.before = text(body, "next_cursor");
   for (const [workerId, seq] of Object.entries(fields(body.event_seqs))) {
     if (typeof seq === "number") transcript.applied.set(workerId, seq);
   }
   const last = transcript.turns.findLast((turn) => turn.usage !== null);
-  if (last && !transcript.usage.last) transcript.usage = { ...transcript.usage, last: last.usage };
+  if (last) transcript.usage = { ...transcript.usage, last: last.usage };
   return transcript;
 }
 
@@ -55,7 +55,7 @@ export function prependSnapshot(transcript: Transcript, data: unknown): void {
   transcript.before = text(body, "next_cursor");
 }
 
-function readHead(transcript: Transcript, thread: Fields): void {
+function readHead(transcript: Transcript, thread: Fields, body: Fields): void {
   transcript.codexThreadId = text(thread, "codex_thread_id");
   transcript.workerId = text(thread, "worker_id");
   transcript.title = text(thread, "title");
@@ -64,9 +64,9 @@ function readHead(transcript: Transcript, thread: Fields): void {
   transcript.preview = text(thread, "preview");
   transcript.updatedAt = instant(thread.updated_at);
   transcript.usage = {
-    total: tokens(thread.token_usage),
-    last: tokens(thread.last_token_usage),
-    window: count(thread, "model_context_window"),
+    total: tokens(body.token_usage),
+    last: null,
+    window: count(body, "model_context_window"),
   };
 }
 

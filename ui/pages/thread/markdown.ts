@@ -1,0 +1,234 @@
+import DOMPurify from "dompurify";
+import { Marked, type Token, type Tokens } from "marked";
+import { codeBlock, isCodeBlock, rewriteCode } from "./code-block";
+
+const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (char) => escapes[char] ?? char);
+
+const safeLink = /^(?:https?:|mailto:)/i;
+
+/** Raw HTML is text, images are links, and only web and mail addresses are links at all (web-ui 7.2). */
+const marked = new Marked({
+  gfm: true,
+  breaks: false,
+  renderer: {
+    html: ({ text }) => escaped(text),
+    image: ({ href, text, title }) => anchor(href, escaped(text || title || href), null),
+    link({ href, title, tokens }) {
+      return anchor(href, this.parser.parseInline(tokens), title ?? null);
+    },
+    code: ({ text, lang }) =>
+      `<pre data-lang="${escaped((lang ?? "").split(/\s/, 1)[0] ?? "")}"><code>${escaped(text)}</code></pre>`,
+    table(token) {
+      const cell = ({ tokens, header, align }: Tokens.TableCell) =>
+        `<${header ? "th" : "td"}${align ? ` class="to-${align}"` : ""}>${this.parser.parseInline(tokens)}</${header ? "th" : "td"}>`;
+      const row = (cells: Tokens.TableCell[]) => `<tr>${cells.map(cell).join("")}</tr>`;
+      const body = token.rows.length ? `<tbody>${token.rows.map(row).join("")}</tbody>` : "";
+      return `<div class="table" tabindex="0"><table><thead>${row(token.header)}</thead>${body}</table></div>`;
+    },
+  },
+});
+
+function anchor(href: string, inner: string, title: string | null): string {
+  if (!safeLink.test(href))
+    return title === null && inner === escaped(href) ? inner : `<span title="${escaped(href)}">${inner}</span>`;
+  const hint = title ? ` title="${escaped(title)}"` : "";
+  return `<a href="${escaped(href)}"${hint} target="_blank" rel="noopener noreferrer nofollow">${inner}</a>`;
+}
+
+const clean = (html: string): DocumentFragment =>
+  DOMPurify.sanitize(html, {
+    RETURN_DOM_FRAGMENT: true,
+    ALLOWED_TAGS: [
+      ..."a p h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong del br hr".split(" "),
+      ..."table thead tbody tr th td div span input".split(" "),
+    ],
+    ALLOWED_ATTR: [
+      "href",
+      "title",
+      "target",
+      "rel",
+      "class",
+      "data-lang",
+      "start",
+      "type",
+      "checked",
+      "disabled",
+      "tabindex",
+    ],
+    ALLOWED_URI_REGEXP: safeLink,
+    ALLOW_DATA_ATTR: false,
+  });
+
+interface Block {
+  html: string;
+  raw: string;
+}
+
+/** The top-level blocks of a text, in order; rendered one after the other they are the whole. */
+function blocksOf(text: string): Block[] {
+  const tokens = marked.lexer(text);
+  const blocks: Block[] = [];
+  let run: Token[] = [];
+  const flush = () => {
+    if (run.length) blocks.push({ html: marked.parser(run), raw: run.map(({ raw }) => raw).join("") });
+    run = [];
+  };
+  for (const token of tokens) {
+    // Text beside text is one paragraph; a blank between belongs to what came before.
+    if (token.type !== "text") flush();
+    run.push(token);
+    if (token.type === "text") continue;
+    if (token.type === "space" && blocks.length) {
+      const last = blocks[blocks.length - 1] as Block;
+      last.raw += token.raw;
+      run = [];
+      continue;
+    }
+    flush();
+  }
+  flush();
+  return blocks;
+}
+
+/** The whole text at once. */
+export function renderMarkdown(text: string): DocumentFragment {
+  const out = document.createDocumentFragment();
+  for (const { html } of blocksOf(plainBreaks(text))) out.append(...nodesOf(html));
+  return out;
+}
+
+function nodesOf(html: string): Node[] {
+  const fragment = clean(html);
+  for (const pre of fragment.querySelectorAll("pre")) pre.replaceWith(codeBlock(pre));
+  return [...fragment.childNodes];
+}
+
+const plainBreaks = (text: string): string => (text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text);
+
+/** Blocks at the end that a further line may still change. */
+const OPEN = 2;
+
+/**
+ * Shows a text that grows. Only the blocks at the end are read again; what stands before them keeps its nodes. When the
+ * text is complete the page holds exactly what rendering it at once would have made.
+ */
+export class MarkdownView {
+  #shown: { html: string; nodes: Node[] }[] = [];
+  /** So many blocks, and characters, can no longer change. */
+  #fixed = 0;
+  #fixedText = "";
+
+  constructor(readonly container: HTMLElement) {}
+
+  update(text: string, complete: boolean): void {
+    const whole = plainBreaks(text);
+    if (complete || !whole.startsWith(this.#fixedText)) {
+      this.#fixed = 0;
+      this.#fixedText = "";
+    }
+    const tail = whole.slice(this.#fixedText.length);
+    const shown = complete ? tail : settled(tail);
+    const blocks = blocksOf(shown);
+    this.#put(blocks.map(({ html }) => html));
+    if (complete || blocks.length <= OPEN) return;
+    const done = blocks.slice(0, blocks.length - OPEN);
+    const raw = done.map((block) => block.raw).join("");
+    if (!tail.startsWith(raw)) return;
+    this.#fixed += done.length;
+    this.#fixedText += raw;
+  }
+
+  #put(htmls: string[]): void {
+    const keep = this.#shown.slice(0, this.#fixed);
+    const old = this.#shown.slice(this.#fixed);
+    htmls.forEach((html, n) => {
+      const was = old[n];
+      if (was?.html === html) {
+        keep.push(was);
+        return;
+      }
+      const nodes = nodesOf(html);
+      const [before, after] = [was?.nodes[0], nodes[0]];
+      if (
+        was?.nodes.length === 1 &&
+        nodes.length === 1 &&
+        isCodeBlock(before) &&
+        isCodeBlock(after) &&
+        rewriteCode(before, after)
+      ) {
+        keep.push({ html, nodes: was.nodes });
+        return;
+      }
+      const place = was?.nodes[0] ?? null;
+      for (const node of nodes) this.container.insertBefore(node, place?.parentNode === this.container ? place : null);
+      for (const node of was?.nodes ?? []) (node as ChildNode).remove();
+      keep.push({ html, nodes });
+    });
+    for (const gone of old.slice(htmls.length)) for (const node of gone.nodes) (node as ChildNode).remove();
+    this.#shown = keep;
+  }
+}
+
+/** The end of a text that is still coming, without the marks whose other half has not come yet. */
+export function settled(tail: string): string {
+  const lines = tail.split("\n");
+  const last = lines.at(-1) ?? "";
+  if (openFence(lines)) return tail;
+  if (/^ {0,3}(?:`{1,}|~{1,})[^`~\n]*$/.test(last)) return lines.slice(0, -1).join("\n"); // a fence that opens
+  const table = startsTable(lines);
+  if (table !== null) return lines.slice(0, table).join("\n");
+  if (/^\s*(?:[-*+]|\d+[.)]|#{1,6}|>|[-=_*]{1,})\s*$/.test(last)) return lines.slice(0, -1).join("\n");
+  const from = tail.lastIndexOf("\n\n") + 1;
+  return tail.slice(0, from) + closed(tail.slice(from));
+}
+
+function openFence(lines: string[]): boolean {
+  let fence = "";
+  for (const line of lines) {
+    const found = /^ {0,3}(`{3,}|~{3,})(.*)$/.exec(line);
+    if (!found) continue;
+    const mark = found[1] ?? "";
+    if (!fence) fence = mark;
+    else if (mark[0] === fence[0] && mark.length >= fence.length && !found[2]?.trim()) fence = "";
+  }
+  return fence !== "" && lines.length > 1;
+}
+
+/** The line at which a table begins that has no complete delimiter row yet; until then it is not shown. */
+function startsTable(lines: string[]): number | null {
+  const last = lines.length - 1;
+  if (/^\s*\|/.test(lines[last] ?? "") && (last === 0 || !/^\s*\|/.test(lines[last - 1] ?? ""))) return last;
+  const head = last - 1;
+  if (head < 0 || !/^\s*\|/.test(lines[head] ?? "") || (head > 0 && /^\s*\|/.test(lines[head - 1] ?? ""))) return null;
+  return /^[\s|:-]*$/.test(lines[last] ?? "") ? head : null;
+}
+
+/** Closes what is open in the last paragraph: emphasis, code, a link. */
+function closed(text: string): string {
+  const withoutCode = text.replace(/(`+)[^`][\s\S]*?\1/g, (span) => "x".repeat(span.length));
+  const tick = withoutCode.lastIndexOf("`");
+  if (tick >= 0) {
+    const inner = text.slice(tick + 1);
+    return inner.trim() === "" ? text.slice(0, tick).replace(/`+$/, "") : `${text}\``;
+  }
+  const link = /\[([^\]\n]*)(?:\](?:\([^)\n]*)?)?$/.exec(withoutCode);
+  if (link) {
+    const start = text.length - link[0].length;
+    const before = text.slice(0, start).replace(/!$/, "");
+    return before + text.slice(start + 1, start + 1 + (link[1]?.length ?? 0));
+  }
+  let out = text;
+  for (const mark of ["**", "__", "~~"]) {
+    const count = withoutCode.split(mark).length - 1;
+    if (count % 2 === 0) continue;
+    out = out.trimEnd().endsWith(mark) ? out.trimEnd().slice(0, -mark.length) : `${out.trimEnd()}${mark}`;
+  }
+  const single = withoutCode.replaceAll("**", "  ").replace(/^\s*\*\s/gm, "   ");
+  if ((single.split("*").length - 1) % 2 === 1) {
+    const at = single.lastIndexOf("*");
+    if (at === out.length - 1) out = out.slice(0, -1);
+    else if (/\S/.test(single[at + 1] ?? "")) out = `${out.trimEnd()}*`;
+  }
+  return out;
+}
