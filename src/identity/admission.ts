@@ -5,7 +5,11 @@ import type { Context } from "../context";
 import { foldEmail } from "./names";
 
 const aboutEmail = (email: string, now: Date) =>
-  and(eq(sql`lower(${authLoginLinks.email})`, foldEmail(email)), isNull(authLoginLinks.userId), gt(authLoginLinks.expiresAt, now));
+  and(
+    eq(sql`lower(${authLoginLinks.email})`, foldEmail(email)),
+    isNull(authLoginLinks.userId),
+    gt(authLoginLinks.expiresAt, now),
+  );
 
 /** Whether the local provider mails a code to this address: a known user, an invited one, or an open domain (auth.md 3.16). */
 export async function emailIsWelcome(ctx: Context, email: string): Promise<boolean> {
@@ -14,12 +18,7 @@ export async function emailIsWelcome(ctx: Context, email: string): Promise<boole
     .select({ one: sql<number>`1` })
     .from(users)
     .where(eq(sql`lower(${users.email})`, folded))
-    .unionAll(
-      ctx.db
-        .select({ one: sql<number>`1` })
-        .from(authLoginLinks)
-        .where(aboutEmail(email, ctx.now())),
-    )
+    .unionAll(ctx.db.select({ one: sql<number>`1` }).from(authLoginLinks).where(aboutEmail(email, ctx.now())))
     .limit(1);
   if (found) return true;
   const domain = folded.split("@").at(-1) ?? "";

@@ -63,12 +63,20 @@ async function registeredUser(ctx: Context, { db }: Unit, email: string, name: s
   const workosId = `api_bootstrap_${sha256(email).slice(0, 32)}`;
   const found = await findUserByEmail(db, email);
   if (!found) {
-    const wanted = { name: name ?? nameFromEmail(email), email, workosId, avatar: gravatar(email), verifiedAt: now, now };
+    const wanted = {
+      name: name ?? nameFromEmail(email),
+      email,
+      workosId,
+      avatar: gravatar(email),
+      verifiedAt: now,
+      now,
+    };
     const created = await createUser(db, wanted);
     if (created) return { user: created, created: true };
   }
   const user = found ?? (await findUserByEmail(db, email));
-  if (!user) throw invalid("email", "Unable to complete sign-in because this account is already linked. Please try again.");
+  if (!user)
+    throw invalid("email", "Unable to complete sign-in because this account is already linked. Please try again.");
   const nameless = !user.name.trim() || foldEmail(user.name) === email;
   const [row] = await db
     .update(users)
@@ -99,7 +107,12 @@ export async function testUser(ctx: Context, unit: Unit, email: string, name: st
   if (!user) throw invalid("email", "Invalid email.");
   const [row] = await unit.db
     .update(users)
-    .set({ ...values, avatar: user.avatar || gravatar(email), emailVerifiedAt: user.emailVerifiedAt ?? now, updatedAt: now })
+    .set({
+      ...values,
+      avatar: user.avatar || gravatar(email),
+      emailVerifiedAt: user.emailVerifiedAt ?? now,
+      updatedAt: now,
+    })
     .where(eq(users.id, user.id))
     .returning();
   return row ?? user;

@@ -36,7 +36,10 @@ export type Flash = { status: string } | { errors: Record<string, string> };
 
 /** What the next page shows once (web-ui.md 2.5). */
 export const setFlash = (request: Request, flash: Flash): void =>
-  setCookie(request, "oa_flash", Buffer.from(JSON.stringify(flash)).toString("base64url"), { maxAge: 60, readable: true });
+  setCookie(request, "oa_flash", Buffer.from(JSON.stringify(flash)).toString("base64url"), {
+    maxAge: 60,
+    readable: true,
+  });
 
 /** The page that a guest wanted, when its cookie names one of ours (web-ui.md 2.5); else `/`. */
 export function returnPath(cookie: string | undefined, isPage: (path: string) => boolean): string {

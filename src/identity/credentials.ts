@@ -5,8 +5,7 @@ export const randomHex = (bytes = 16): string =>
   Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex");
 
 /** 43 base64url characters of 32 random bytes. */
-export const randomToken = (): string =>
-  Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
+export const randomToken = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
 
 /** `length` characters drawn evenly from `alphabet` (at most 256 letters). */
 export function randomLetters(length: number, alphabet: string): string {

@@ -5,7 +5,7 @@ import type { Caller } from "../http/caller";
 import { clearCookie } from "../http/cookies";
 import type { Facts } from "../http/facts";
 import type { Guards } from "../http/guards";
-import { Refusal, unauthorized } from "../refusal";
+import { Refusal, type RefusalKind, unauthorized } from "../refusal";
 import { setSessionCookies } from "./cookies";
 import { readPat, sameText, sha256 } from "./credentials";
 import { personalOrg } from "./memberships";
@@ -31,7 +31,30 @@ export function createGuards(ctx: Context): Guards {
       if (!cookie) return null;
       return gated(ctx, await bySession(ctx, lookUp, cookie, "cookie"));
     },
+    refused: (event, refusal, facts) => noteRefusal(ctx, event, refusal, facts),
   };
+}
+
+const reasons: Partial<Record<RefusalKind, string>> = {
+  invalid: "invalid_request",
+  unauthorized: "unauthorized",
+  forbidden: "forbidden",
+  conflict: "conflict",
+  unavailable: "service_unavailable",
+};
+
+/** The audit row of a refused sign-in, refresh or sign-out (auth.md 3.14), on its own: nothing else was written. */
+export async function noteRefusal(ctx: Context, event: string, refusal: Refusal, facts: Facts): Promise<void> {
+  const reason = reasons[refusal.kind];
+  if (!reason) return;
+  const [field] = Object.keys(refusal.detail.errors ?? {});
+  const attributes = { reason, ...(field ? { field } : {}) };
+  const record = { event, requestId: facts.requestId, outcome: "failure", attributes } as const;
+  await ctx
+    .commit(async ({ audit }) => audit(record))
+    .catch((error: unknown) =>
+      ctx.log.error("oa.auth", "a refusal was not audited", { event, error_message: String(error) }),
+    );
 }
 
 /** The value of a Bearer header, or null when the header is absent or of another scheme. */
@@ -61,7 +84,10 @@ function preparedLookUps({ db }: Context) {
       .innerJoin(users, eq(users.id, personalAccessTokens.tokenableId))
       .leftJoin(orgMemberships, sql`${orgMemberships.userId} = ${users.id} and ${orgMemberships.defaultOrg}`);
   return {
-    patById: joined().where(eq(personalAccessTokens.id, sql.placeholder("id"))).limit(1).prepare("identity_pat_by_id"),
+    patById: joined()
+      .where(eq(personalAccessTokens.id, sql.placeholder("id")))
+      .limit(1)
+      .prepare("identity_pat_by_id"),
     patByHash: joined()
       .where(eq(personalAccessTokens.token, sql.placeholder("hash")))
       .limit(1)
@@ -87,7 +113,13 @@ async function byPat(ctx: Context, lookUp: LookUps, bearer: string): Promise<Cal
   const { token, user } = found;
   if (token.expiresAt && token.expiresAt <= now) throw unauthorized();
   if (!token.lastUsedAt || now.getTime() - token.lastUsedAt.getTime() > useStepMs) {
-    noteUse(ctx, ctx.db.update(personalAccessTokens).set({ lastUsedAt: wholeSecond(now) }).where(eq(personalAccessTokens.id, token.id)));
+    noteUse(
+      ctx,
+      ctx.db
+        .update(personalAccessTokens)
+        .set({ lastUsedAt: wholeSecond(now) })
+        .where(eq(personalAccessTokens.id, token.id)),
+    );
   }
   const id = `pat:${token.id}`;
   return {
@@ -109,9 +141,16 @@ async function bySession(ctx: Context, lookUp: LookUps, token: string, lane: Cal
   const now = ctx.now();
   if (!found) throw unauthorized();
   const { session, user } = found;
-  if (session.status !== "active" || session.accessExpiresAt <= now || session.refreshExpiresAt <= now) throw unauthorized();
+  if (session.status !== "active" || session.accessExpiresAt <= now || session.refreshExpiresAt <= now)
+    throw unauthorized();
   if (!session.lastUsedAt || now.getTime() - session.lastUsedAt.getTime() > useStepMs) {
-    noteUse(ctx, ctx.db.update(authSessions).set({ lastUsedAt: wholeSecond(now) }).where(eq(authSessions.id, session.id)));
+    noteUse(
+      ctx,
+      ctx.db
+        .update(authSessions)
+        .set({ lastUsedAt: wholeSecond(now) })
+        .where(eq(authSessions.id, session.id)),
+    );
   }
   return sessionCaller(ctx, session, user, lane);
 }

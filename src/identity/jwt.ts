@@ -6,9 +6,7 @@ import { CompactSign, compactVerify } from "jose";
  */
 export function signJwt(claims: Record<string, unknown>, key: string, keyId: string): Promise<string> {
   const header = { alg: "HS256", typ: "JWT", ...(keyId ? { kid: keyId } : {}) };
-  return new CompactSign(Buffer.from(JSON.stringify(claims)))
-    .setProtectedHeader(header)
-    .sign(Buffer.from(key, "utf8"));
+  return new CompactSign(Buffer.from(JSON.stringify(claims))).setProtectedHeader(header).sign(Buffer.from(key, "utf8"));
 }
 
 /** The claims of a JWT whose signature fits the key that `ring` has for its `kid`; null for anything else. */

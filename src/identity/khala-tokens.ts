@@ -2,8 +2,8 @@ import type { Context } from "../context";
 import type { Caller } from "../http/caller";
 import { randomHex } from "./credentials";
 import { signJwt } from "./jwt";
-import { type Minting, khalaMinting } from "./token-settings";
 import { later, wholeSecond } from "./times";
+import { khalaMinting, type Minting } from "./token-settings";
 
 export interface KhalaTokenRequest {
   scope: string[];

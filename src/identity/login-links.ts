@@ -139,7 +139,8 @@ async function userOf(ctx: Context, unit: Unit, link: LinkRow): Promise<{ user: 
   const { db } = unit;
   const fallback = owner();
   const email = link.email ?? fallback.email;
-  const found = (link.userId === null ? undefined : await findUser(db, link.userId)) ?? (await findUserByEmail(db, email));
+  const found =
+    (link.userId === null ? undefined : await findUser(db, link.userId)) ?? (await findUserByEmail(db, email));
   if (found) return { user: await promoted(ctx, unit, found, link), created: false };
   const now = wholeSecond(ctx.now());
   const created = await createUser(db, {

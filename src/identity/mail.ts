@@ -62,7 +62,12 @@ async function sendMail(ctx: Context, mail: Mail): Promise<void> {
   if (!url || !from) throw new MailRefused("mail is not configured");
   if (url.startsWith("resend://")) return sendByResend(ctx, url.slice("resend://".length), from, mail);
   const { to, subject, text, html } = mail;
-  const transport = createTransport({ ...smtpOptions(url), connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000 });
+  const transport = createTransport({
+    ...smtpOptions(url),
+    connectionTimeout: 10_000,
+    greetingTimeout: 10_000,
+    socketTimeout: 20_000,
+  });
   try {
     await transport.sendMail({ from, to: { name: "", address: to }, subject, text, html });
   } finally {
@@ -77,7 +82,12 @@ function smtpOptions(text: string) {
   const auth = url.username
     ? { auth: { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) } }
     : {};
-  return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) || (secure ? 465 : 587), secure, ...auth };
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(url.port) || (secure ? 465 : 587),
+    secure,
+    ...auth,
+  };
 }
 
 async function sendByResend(ctx: Context, key: string, from: string, { to, subject, text, html }: Mail): Promise<void> {
@@ -94,12 +104,12 @@ async function sendByResend(ctx: Context, key: string, from: string, { to, subje
 
 /** Whether `OA_MAIL_URL` has one of the three forms. */
 export function mailProblem(url: string): string | null {
-  const fine = /^(smtps?:\/\/[^/\s]+\/?|resend:\/\/\S+)$/.test(url) && (url.startsWith("resend://") || URL.canParse(url));
+  const fine =
+    /^(smtps?:\/\/[^/\s]+\/?|resend:\/\/\S+)$/.test(url) && (url.startsWith("resend://") || URL.canParse(url));
   return fine ? null : "OA_MAIL_URL must be smtp://user:pass@host:587, smtps://… or resend://API_KEY";
 }
 
-const escaped = (text: string): string =>
-  text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 const page = (lines: string[]): string =>
   `<!doctype html><html><body style="font-family:system-ui,sans-serif;color:#111">${lines.map((line) => `<p>${line}</p>`).join("")}</body></html>`;
@@ -134,6 +144,10 @@ export function inviteMail(appName: string, to: string, url: string, inviter: st
     to,
     subject: `${inviter} invites you to ${appName}`,
     text: `${lines.join("\n\n")}\n`,
-    html: page([escaped(lines[0] as string), escaped(lines[1] as string), `<a href="${escaped(url)}">${escaped(url)}</a>`]),
+    html: page([
+      escaped(lines[0] as string),
+      escaped(lines[1] as string),
+      `<a href="${escaped(url)}">${escaped(url)}</a>`,
+    ]),
   };
 }

@@ -79,7 +79,7 @@ async function readMemberships(db: Database, userId: number): Promise<Membership
 export const defaultOrgOf = (memberships: Membership[], userId: number): string =>
   memberships.find((membership) => membership.defaultOrg)?.orgId ?? personalOrg(userId);
 
-/** What a decision is about; `ownsRun` tells whether a run topic is the user's. */
+/** What a decision is about. */
 export interface PolicyQuestion {
   userId: number;
   activeOrgId: string;
@@ -100,11 +100,14 @@ export const topicOrg = (orgId: string): string => (orgId.startsWith("org:") ? o
 
 const distinct = (items: string[]): string[] => [...new Set(items.map((item) => item.trim()).filter(Boolean))];
 
+/** Whether a run is the user's; the runtime domain knows. */
+export type OwnsRun = (userId: number, runId: string) => Promise<boolean>;
+
 /** The decision of auth.md 3.9. `ownsRun` is asked for `run:{id}…` topics. */
 export async function decide(
   memberships: Membership[],
   question: PolicyQuestion,
-  ownsRun: (userId: number, runId: string) => Promise<boolean>,
+  ownsRun: OwnsRun,
 ): Promise<PolicyDecision> {
   const { userId } = question;
   const orgId = question.orgId?.trim() || question.activeOrgId;
@@ -120,7 +123,8 @@ export async function decide(
   const own = [`user:${userId}:`, `${orgId}:`, `${topicOrg(orgId)}:`];
   for (const topic of distinct(question.topics)) {
     const run = /^run:([^:]+)/.exec(topic)?.[1];
-    const allowed = own.some((prefix) => topic.startsWith(prefix)) || (run !== undefined && (await ownsRun(userId, run)));
+    const allowed =
+      own.some((prefix) => topic.startsWith(prefix)) || (run !== undefined && (await ownsRun(userId, run)));
     if (!allowed) denied.push(`topic_denied:${topic}`);
   }
   return { allowed: denied.length === 0, orgId, granted, denied };

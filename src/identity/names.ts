@@ -6,8 +6,14 @@ export const emailDomain = (email: string): string => foldEmail(email).split("@"
 
 /** What a handle is made of before it is made unique (auth.md 3.3). Also reduces host names (remote-control.md 2). */
 export function handleBase(text: string, empty = "user"): string {
-  const local = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).trim().split("@")[0] as string;
-  const base = local.replace(/[^a-z0-9:_-]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64);
+  const local = text
+    .replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+    .trim()
+    .split("@")[0] as string;
+  const base = local
+    .replace(/[^a-z0-9:_-]+/g, "-")
+    .replace(/^-+|-+$/g, "")
+    .slice(0, 64);
   return base || empty;
 }
 

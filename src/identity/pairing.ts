@@ -3,7 +3,8 @@ import type { Database } from "../../db/database";
 import { type PairingRequest, pairingCodes, personalAccessTokens } from "../../db/schema/identity";
 import type { Context, Unit } from "../context";
 import type { Caller } from "../http/caller";
-import { conflict, notFound, tooMany } from "../refusal";
+import { secondsLeft } from "../http/throttle";
+import { conflict, notFound, Refusal, tooMany } from "../refusal";
 import { deviceCode, randomLetters, sha256 } from "./credentials";
 import { handleBase, numbered } from "./names";
 import { type Visit, whoOf } from "./sessions";
@@ -20,7 +21,7 @@ const slowerBySeconds = 5;
 type PairingRow = typeof pairingCodes.$inferSelect;
 
 /** Whether somebody else's worker has this id; the Codex domain knows. */
-export type ForeignWorker = (userId: number, workerId: string) => Promise<boolean>;
+export type ForeignWorker = (db: Database, userId: number, workerId: string) => Promise<boolean>;
 
 export interface StartedPairing {
   deviceCode: string;
@@ -127,37 +128,33 @@ export interface ShownPairing {
 
 const unknownCode = () => notFound("This code is not valid. Check it, or start again on the machine.");
 
-/** Wrong codes of users in this process; the window of one starts with its first. */
-const wrong = new WeakMap<Context["store"], Map<number, { count: number; endsAt: number }>>();
 const wrongLimit = 5;
-const wrongWindowMs = 600_000;
+const wrongSeconds = 600;
 
-function wrongCodesOf(ctx: Context): Map<number, { count: number; endsAt: number }> {
-  const found = wrong.get(ctx.store) ?? new Map();
-  wrong.set(ctx.store, found);
-  return found;
-}
-
-/** Five wrong codes of one user in ten minutes: 429 (remote-control.md 2). */
-function refuseGuessers(ctx: Context, userId: number): void {
-  const window = wrongCodesOf(ctx).get(userId);
-  const now = ctx.now().getTime();
-  if (!window || window.endsAt <= now || window.count < wrongLimit) return;
-  const wait = Math.max(1, Math.ceil((window.endsAt - now) / 1000));
-  throw tooMany(`Too many requests. Retry in ${wait}s.`, wait);
-}
-
-function noteWrongCode(ctx: Context, userId: number): void {
-  const windows = wrongCodesOf(ctx);
-  const now = ctx.now().getTime();
-  for (const [id, window] of windows) if (window.endsAt <= now) windows.delete(id);
-  const window = windows.get(userId) ?? { count: 0, endsAt: now + wrongWindowMs };
-  windows.set(userId, { ...window, count: window.count + 1 });
+/** Runs `work` unless the user has typed five wrong codes in ten minutes (429, remote-control.md 2); a 404 counts as one. */
+async function guessing<T>(ctx: Context, caller: Caller, work: () => Promise<T>): Promise<T> {
+  const hit = (by: number) => ctx.throttle.hit("pair.wrong", `user:${caller.user.id}`, wrongLimit, wrongSeconds, by);
+  const window = await hit(0);
+  if (window.remaining === 0) {
+    const wait = secondsLeft(window.endsAt, ctx.now().getTime());
+    throw tooMany(`Too many requests. Retry in ${wait}s.`, wait);
+  }
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Refusal && error.kind === "missing") await hit(1);
+    throw error;
+  }
 }
 
 /** The living pairing of a typed code. Throws 404, also for one that somebody else has decided. */
-async function livePairing(ctx: Context, db: Database, caller: Caller, given: string, lock: boolean): Promise<PairingRow> {
-  refuseGuessers(ctx, caller.user.id);
+async function livePairing(
+  ctx: Context,
+  db: Database,
+  caller: Caller,
+  given: string,
+  lock: boolean,
+): Promise<PairingRow> {
   const code = foldUserCode(given);
   const query = db
     .select()
@@ -170,18 +167,27 @@ async function livePairing(ctx: Context, db: Database, caller: Caller, given: st
       ),
     );
   const [row] = code === null ? [] : await (lock ? query.for("update") : query);
-  if (row) return row;
-  noteWrongCode(ctx, caller.user.id);
-  throw unknownCode();
+  if (!row) throw unknownCode();
+  return row;
 }
 
 /** What a machine said of itself, for the person who is asked (remote-control.md 2). */
-export async function showPairing(ctx: Context, caller: Caller, given: string, foreign: ForeignWorker): Promise<ShownPairing> {
-  const row = await livePairing(ctx, ctx.db, caller, given, false);
-  const workerId = row.workerId ?? (await freeWorkerId(ctx.db, caller.user.id, row.request, foreign));
-  const code = foldUserCode(given) as string;
-  return { userCode: shown(code), request: row.request, requestedAt: row.createdAt, expiresAt: row.expiresAt, workerId };
-}
+export const showPairing = (
+  ctx: Context,
+  caller: Caller,
+  given: string,
+  foreign: ForeignWorker,
+): Promise<ShownPairing> =>
+  guessing(ctx, caller, async () => {
+    const row = await livePairing(ctx, ctx.db, caller, given, false);
+    return {
+      userCode: shown(foldUserCode(given) as string),
+      request: row.request,
+      requestedAt: row.createdAt,
+      expiresAt: row.expiresAt,
+      workerId: row.workerId ?? (await freeWorkerId(ctx.db, caller.user.id, row.request, foreign)),
+    };
+  });
 
 const decided = () => conflict("This code has been decided already.");
 
@@ -194,23 +200,24 @@ export const approvePairing = (
   foreign: ForeignWorker,
   visit: Visit,
 ): Promise<string> =>
-  ctx.commit(async ({ db, audit }) => {
-    const row = await livePairing(ctx, db, caller, given, true);
-    if (row.status !== "pending") throw decided();
+  decide(ctx, caller, given, async ({ db, audit }, row) => {
     const workerId = await freeWorkerId(db, caller.user.id, row.request, foreign);
     await db
       .update(pairingCodes)
       .set({ status: "approved", userId: caller.user.id, workerId, name: name ?? row.request.name })
       .where(eq(pairingCodes.deviceCodeHash, row.deviceCodeHash));
-    audit({ event: "pairing.approved", requestId: visit.requestId, ...whoOf(caller), attributes: { worker_id: workerId } });
+    audit({
+      event: "pairing.approved",
+      requestId: visit.requestId,
+      ...whoOf(caller),
+      attributes: { worker_id: workerId },
+    });
     return workerId;
   });
 
 /** Turns the machine away. */
 export const denyPairing = (ctx: Context, caller: Caller, given: string, visit: Visit): Promise<void> =>
-  ctx.commit(async ({ db, audit }) => {
-    const row = await livePairing(ctx, db, caller, given, true);
-    if (row.status !== "pending") throw decided();
+  decide(ctx, caller, given, async ({ db, audit }, row) => {
     await db
       .update(pairingCodes)
       .set({ status: "denied", userId: caller.user.id })
@@ -218,15 +225,35 @@ export const denyPairing = (ctx: Context, caller: Caller, given: string, visit: 
     audit({ event: "pairing.denied", requestId: visit.requestId, ...whoOf(caller) });
   });
 
+/** Decides a pairing under its row lock, so that the first of two answers holds and the other is told (409). */
+const decide = <T>(
+  ctx: Context,
+  caller: Caller,
+  given: string,
+  how: (unit: Unit, row: PairingRow) => Promise<T>,
+): Promise<T> =>
+  guessing(ctx, caller, () =>
+    ctx.commit(async (unit) => {
+      const row = await livePairing(ctx, unit.db, caller, given, true);
+      if (row.status !== "pending") throw decided();
+      return how(unit, row);
+    }),
+  );
+
 /**
  * The id that a machine's worker gets: the requested one, else one from its host name; `-2`, `-3`, … when another machine of
  * the user, or anybody else, has it. A machine that asks for its own id again gets it again.
  */
-async function freeWorkerId(db: Database, userId: number, request: PairingRequest, foreign: ForeignWorker): Promise<string> {
+async function freeWorkerId(
+  db: Database,
+  userId: number,
+  request: PairingRequest,
+  foreign: ForeignWorker,
+): Promise<string> {
   const base = request.workerId ?? `desktopw:${handleBase(request.hostname, "machine")}`;
   for (let n = 0; ; n++) {
     const workerId = numbered(base, n === 0 ? 0 : n + 1, 160);
-    if (!(await isTaken(db, userId, workerId, request)) && !(await foreign(userId, workerId))) return workerId;
+    if (!(await isTaken(db, userId, workerId, request)) && !(await foreign(db, userId, workerId))) return workerId;
   }
 }
 

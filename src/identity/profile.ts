@@ -40,7 +40,10 @@ export const renameUser = (
       attributes: { field_updated: "name", source },
     });
     after(() =>
-      ctx.analytics.capture(row.email, "profile updated", { field_updated: "name", ...(source === "api" ? { source } : {}) }),
+      ctx.analytics.capture(row.email, "profile updated", {
+        field_updated: "name",
+        ...(source === "api" ? { source } : {}),
+      }),
     );
     return row;
   });
@@ -84,7 +87,8 @@ export const deleteUser = (
       ...(how.who ?? { userId: user.id }),
       attributes: { source: how.source },
     });
-    if (user.workosId.startsWith("user_")) unit.enqueue(workosDeletion, { workosId: user.workosId }, { key: user.workosId });
+    if (user.workosId.startsWith("user_"))
+      unit.enqueue(workosDeletion, { workosId: user.workosId }, { key: user.workosId });
   });
 };
 

@@ -60,7 +60,11 @@ async function rotate(ctx: Context, unit: Unit, { token, lane, deviceId, visit }
     .where(eq(authRefreshTokens.tokenHash, tokenHash));
   if (!seen) return { refused: "unknown" };
   const [session] = await db.select().from(authSessions).where(eq(authSessions.id, seen.sessionId)).for("update");
-  const [row] = await db.select().from(authRefreshTokens).where(eq(authRefreshTokens.tokenHash, tokenHash)).for("update");
+  const [row] = await db
+    .select()
+    .from(authRefreshTokens)
+    .where(eq(authRefreshTokens.tokenHash, tokenHash))
+    .for("update");
   if (!session || !row) return { refused: "unknown" };
   if (row.state !== "active") {
     const sibling = siblingTab(row, session, lane, now);

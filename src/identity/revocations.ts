@@ -1,7 +1,12 @@
 import type { Unit } from "../context";
 
 /** Why a session, token or account ended, as clients are told. */
-export type RevocationReason = "user_requested" | "admin_revoked" | "token_replay" | "device_replaced" | "security_policy";
+export type RevocationReason =
+  | "user_requested"
+  | "admin_revoked"
+  | "token_replay"
+  | "device_replaced"
+  | "security_policy";
 
 export const revocationReasons = [
   "user_requested",

@@ -95,7 +95,11 @@ export async function openSession(ctx: Context, unit: Unit, wanted: NewSession):
 }
 
 async function replaceDevice(unit: Unit, { userId, deviceId, visit }: NewSession, now: Date): Promise<void> {
-  const onDevice = and(eq(authSessions.userId, userId), eq(authSessions.deviceId, deviceId), eq(authSessions.status, "active"));
+  const onDevice = and(
+    eq(authSessions.userId, userId),
+    eq(authSessions.deviceId, deviceId),
+    eq(authSessions.status, "active"),
+  );
   await unit.db
     .update(authSessions)
     .set({ status: "expired" })
@@ -118,7 +122,10 @@ export interface EndedSessions {
 }
 
 /** Ends the living sessions that `where` picks, with their refresh tokens, and queues the news. Lists are sorted. */
-export async function endSessions(unit: Unit, { userId, where, reason, now, requestId }: Ending): Promise<EndedSessions> {
+export async function endSessions(
+  unit: Unit,
+  { userId, where, reason, now, requestId }: Ending,
+): Promise<EndedSessions> {
   const { db } = unit;
   const ended = await db
     .update(authSessions)
@@ -149,13 +156,21 @@ export async function findSession(db: Database, id: string): Promise<SessionRow 
 }
 
 /** All sessions of a user in any state, newest first, at most 200 (auth.md 2.5). */
-export async function listSessions(ctx: Context, caller: Caller, deviceId: string | null, visit: Visit): Promise<SessionRow[]> {
+export async function listSessions(
+  ctx: Context,
+  caller: Caller,
+  deviceId: string | null,
+  visit: Visit,
+): Promise<SessionRow[]> {
   return ctx.commit(async ({ db, audit }) => {
     const rows = await db
       .select()
       .from(authSessions)
       .where(
-        and(eq(authSessions.userId, caller.user.id), deviceId === null ? undefined : eq(authSessions.deviceId, deviceId)),
+        and(
+          eq(authSessions.userId, caller.user.id),
+          deviceId === null ? undefined : eq(authSessions.deviceId, deviceId),
+        ),
       )
       .orderBy(desc(authSessions.issuedAt), desc(authSessions.id))
       .limit(200);
@@ -185,7 +200,12 @@ export interface Revoked extends EndedSessions {
 const isReason = (text: string): text is RevocationReason => (revocationReasons as readonly string[]).includes(text);
 
 /** Ends one session, those of a device, or all, of the caller (auth.md 2.5). What has ended already is skipped. */
-export async function revokeSessions(ctx: Context, caller: Caller, wanted: RevokeRequest, visit: Visit): Promise<Revoked> {
+export async function revokeSessions(
+  ctx: Context,
+  caller: Caller,
+  wanted: RevokeRequest,
+  visit: Visit,
+): Promise<Revoked> {
   const targets = [wanted.sessionId !== null, wanted.deviceId !== null, wanted.all].filter(Boolean).length;
   if (targets !== 1) {
     throw invalid(
@@ -248,6 +268,25 @@ export async function signOut(ctx: Context, caller: Caller, visit: Visit): Promi
     return now;
   });
 }
+
+/** Ends the session that a refresh token belongs to, for a browser whose access cookie has run out. */
+export const signOutByRefresh = (ctx: Context, token: string, visit: Visit): Promise<void> =>
+  ctx.commit(async (unit) => {
+    const [row] = await unit.db
+      .select({ id: authSessions.id, userId: authSessions.userId })
+      .from(authRefreshTokens)
+      .innerJoin(authSessions, eq(authSessions.id, authRefreshTokens.sessionId))
+      .where(and(eq(authRefreshTokens.tokenHash, sha256(token)), eq(authRefreshTokens.state, "active")));
+    if (!row) return;
+    await endSessions(unit, {
+      userId: row.userId,
+      where: eq(authSessions.id, row.id),
+      reason: "user_requested",
+      now: wholeSecond(ctx.now()),
+      requestId: visit.requestId,
+    });
+    unit.audit({ event: "auth.logout.completed", requestId: visit.requestId, userId: row.userId, sessionId: row.id });
+  });
 
 /** Ends all sessions of a user for an operator. Returns what ended. */
 export const signOutUser = (

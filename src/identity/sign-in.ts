@@ -3,13 +3,20 @@ import { authChallenges } from "../../db/schema/identity";
 import type { Context, Unit } from "../context";
 import { invalid } from "../refusal";
 import { emailIsWelcome, takeInvite } from "./admission";
+import { appSecret } from "./app-secrets";
 import { challengeId, hmac256, randomLetters, sameText, sha256, uuid5Dns } from "./credentials";
 import { codeMail, mailPayload } from "./mail";
 import { defaultOrgOf, membershipsOf } from "./memberships";
 import { emailDomain, foldEmail } from "./names";
-import { mailIsConfigured, mailMissing, type Provider, providerOf, workosIsConfigured, workosMissing } from "./providers";
+import {
+  mailIsConfigured,
+  mailMissing,
+  type Provider,
+  providerOf,
+  workosIsConfigured,
+  workosMissing,
+} from "./providers";
 import { type Lane, type OpenedSession, openSession, type Visit } from "./sessions";
-import { appSecret } from "./app-secrets";
 import { later, sixDigits, wholeSecond } from "./times";
 import { type Identity, reconcileUser, type UserRow } from "./users";
 import { checkWorkosCode, codeFailed, ProviderDown, sendWorkosCode } from "./workos";
@@ -36,7 +43,8 @@ export async function requestCode(ctx: Context, email: string, door: Door, visit
   const prepared = await prepareCode(ctx, provider, email, visit);
   const id = challengeId();
   const { local } = prepared;
-  const codeHmac = local && (await codeMac(ctx, id, local.welcome ? local.code : randomLetters(32, "0123456789abcdef")));
+  const codeHmac =
+    local && (await codeMac(ctx, id, local.welcome ? local.code : randomLetters(32, "0123456789abcdef")));
   await ctx.commit(async (unit) => {
     await unit.db.insert(authChallenges).values({
       idHash: sha256(id),

@@ -3,7 +3,7 @@ import { type Caller, isWorkerToken } from "../http/caller";
 import { forbidden, invalidRequest } from "../refusal";
 import { randomHex } from "./credentials";
 import { signJwt } from "./jwt";
-import { decide, membershipsOf, personalOrg, topicOrg } from "./memberships";
+import { decide, membershipsOf, type OwnsRun, personalOrg, topicOrg } from "./memberships";
 import { type Visit, whoOf } from "./sessions";
 import { later, wholeSecond } from "./times";
 import { type Minting, syncMinting } from "./token-settings";
@@ -52,7 +52,7 @@ export async function mintSyncToken(
   ctx: Context,
   caller: Caller,
   wanted: SyncTokenRequest,
-  ownsRun: (userId: number, runId: string) => Promise<boolean>,
+  ownsRun: OwnsRun,
   visit: Visit,
 ): Promise<SyncToken> {
   if (caller.credential === "session" && wanted.deviceId !== null && wanted.deviceId !== caller.deviceId) {
@@ -63,7 +63,10 @@ export async function mintSyncToken(
   if (ttl < minting.minTtl || ttl > minting.maxTtl) throw invalidRequest("requested ttl is outside configured bounds");
   const scopes = grantScopes(ctx, caller, wanted.scopes);
   const userId = caller.user.id;
-  const orgId = caller.activeOrgId === personalOrg(userId) ? `${ctx.config.OA_SYNC_TOKEN_ORG_PREFIX}:${userId}` : caller.activeOrgId;
+  const orgId =
+    caller.activeOrgId === personalOrg(userId)
+      ? `${ctx.config.OA_SYNC_TOKEN_ORG_PREFIX}:${userId}`
+      : caller.activeOrgId;
   const asked = distinct(wanted.topics);
   const topics = grantTopics(userId, orgId, scopes, asked);
   const memberships = await membershipsOf(ctx.db, userId, caller.user.email);
@@ -133,7 +136,8 @@ function grantTopics(userId: number, orgId: string, scopes: string[], asked: str
   return asked.map((topic) => {
     const scope = endings.find(([ending]) => topic.endsWith(ending))?.[1];
     if (!scope) throw invalidRequest(`requested topic '${topic}' is not supported`);
-    if (!scopes.includes(scope)) throw invalidRequest(`requested topic '${topic}' requires scope '${scope}'`, "invalid_scope");
+    if (!scopes.includes(scope))
+      throw invalidRequest(`requested topic '${topic}' requires scope '${scope}'`, "invalid_scope");
     return { topic, required_scope: scope };
   });
 }

@@ -5,7 +5,13 @@ import { readJwt } from "./jwt";
 import { syncKey } from "./token-settings";
 
 /** Why a sync token is refused (auth.md 3.7; khala.md 2.1 check 6 and 7). */
-export type SyncDenial = "invalid_token" | "token_expired" | "missing_jti" | "missing_iat" | "token_too_old" | "token_revoked";
+export type SyncDenial =
+  | "invalid_token"
+  | "token_expired"
+  | "missing_jti"
+  | "missing_iat"
+  | "token_too_old"
+  | "token_revoked";
 
 /** What a verified sync token says. Times in epoch seconds. */
 export interface SyncClaims {
@@ -51,7 +57,8 @@ export async function verifySyncToken(ctx: Context, token: string): Promise<Sync
   const tokenId = text(claims.jti);
   if (!tokenId && config.RUNTIME_SYNC_TOKEN_REQUIRE_JTI) return { denied: "missing_jti" };
   if (issuedAt === null) return { denied: "missing_iat" };
-  if (issuedAt > now + skewSeconds || (notBefore !== null && notBefore > now + skewSeconds)) return { denied: "invalid_token" };
+  if (issuedAt > now + skewSeconds || (notBefore !== null && notBefore > now + skewSeconds))
+    return { denied: "invalid_token" };
   const maxAge = Math.max(config.RUNTIME_SYNC_TOKEN_MAX_AGE_SECONDS, config.OA_SYNC_TOKEN_MAX_TTL_SECONDS);
   if (now - issuedAt > maxAge) return { denied: "token_too_old" };
   if (tokenId && config.RUNTIME_SYNC_REVOKED_JTIS.includes(tokenId)) return { denied: "token_revoked" };
@@ -124,7 +131,11 @@ export async function standings(ctx: Context, ids: string[]): Promise<Map<string
   }
   if (tokens.length) {
     const rows = await ctx.db
-      .select({ id: personalAccessTokens.id, userId: personalAccessTokens.tokenableId, endsAt: personalAccessTokens.expiresAt })
+      .select({
+        id: personalAccessTokens.id,
+        userId: personalAccessTokens.tokenableId,
+        endsAt: personalAccessTokens.expiresAt,
+      })
       .from(personalAccessTokens)
       .innerJoin(users, sql`${users.id} = ${personalAccessTokens.tokenableId}`)
       .where(inArray(personalAccessTokens.id, tokens));

@@ -17,7 +17,11 @@ export function testLoginSignature(key: string, rawQuery: string): string {
 }
 
 /** A signed test-login link; `base` is put in front and not signed. `expires` in epoch seconds. */
-export function testLoginLink(key: string, base: string, wanted: { email: string; expires: number; name?: string }): string {
+export function testLoginLink(
+  key: string,
+  base: string,
+  wanted: { email: string; expires: number; name?: string },
+): string {
   const encode = (text: string) =>
     encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
   const query = [
@@ -44,7 +48,8 @@ export async function testLogin(
   if (!sameText(given, testLoginSignature(key, rawQuery)) || !fresh) throw forbidden("Invalid signature.");
   const email = foldEmail(query.get("email") ?? "");
   if (!email || !isEmail(email)) throw invalid("email", "Invalid email.");
-  if (!config.OA_AUTH_LOCAL_TEST_LOGIN_ALLOWED_EMAILS.some((allowed) => foldEmail(allowed) === email)) throw forbidden("Forbidden.");
+  if (!config.OA_AUTH_LOCAL_TEST_LOGIN_ALLOWED_EMAILS.some((allowed) => foldEmail(allowed) === email))
+    throw forbidden("Forbidden.");
   return ctx.commit(async (unit) => {
     const user = await testUser(ctx, unit, email, query.get("name")?.trim() || null);
     return openFor(ctx, unit, user, false, {

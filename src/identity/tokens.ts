@@ -85,7 +85,8 @@ export async function createToken(
   visit: Visit,
 ): Promise<MintedToken> {
   const abilities = wanted.abilities.length ? wanted.abilities : ["*"];
-  if (!abilities.every((ability) => (ability === "*" ? caller.abilities.includes("*") : can(caller, ability)))) throw forbidden();
+  if (!abilities.every((ability) => (ability === "*" ? caller.abilities.includes("*") : can(caller, ability))))
+    throw forbidden();
   return ctx.commit(async ({ db, audit }) => {
     const minted = await mintToken(ctx, db, { ...wanted, userId: caller.user.id, abilities });
     audit({
@@ -109,7 +110,10 @@ interface Deletion {
 }
 
 /** Deletes tokens of a user inside the caller's transaction and queues the end of their sockets. Returns their ids. */
-export async function deleteTokens(unit: Unit, { userId, tokenId, reason, requestId, who }: Deletion): Promise<number[]> {
+export async function deleteTokens(
+  unit: Unit,
+  { userId, tokenId, reason, requestId, who }: Deletion,
+): Promise<number[]> {
   const gone = await unit.db
     .delete(personalAccessTokens)
     .where(and(ownTokens(userId), tokenId === null ? undefined : eq(personalAccessTokens.id, tokenId)))

@@ -77,7 +77,12 @@ export async function reconcileUser(
     const { byId, byEmail } = await candidates(db, identity.providerId, email);
     const row = byEmail ?? byId;
     if (row) {
-      const updated = await refreshUser(db, row, { email, name, picture: identity.picture, now, asAdmin }, newProviderId(identity, byId, byEmail));
+      const updated = await refreshUser(
+        db,
+        row,
+        { email, name, picture: identity.picture, now, asAdmin },
+        newProviderId(identity, byId, byEmail),
+      );
       if (updated) return { user: updated, created: false };
       continue;
     }

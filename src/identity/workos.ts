@@ -1,6 +1,6 @@
 import type { Context } from "../context";
-import { isEmail } from "../http/rules";
 import { OutboundError, type OutboundResponse } from "../http/outbound";
+import { isEmail } from "../http/rules";
 import { invalid } from "../refusal";
 import type { Visit } from "./sessions";
 import type { Identity } from "./users";
@@ -43,7 +43,9 @@ export interface SentCode {
 
 /** Asks WorkOS to mail a code. Throws 422 on `email`; the reply's own `code` is never looked at. */
 export async function sendWorkosCode(ctx: Context, email: string, visit: Visit): Promise<SentCode> {
-  const response = await call(ctx, "POST", "/user_management/magic_auth", { email }, visit.requestId).catch(unlessOutbound);
+  const response = await call(ctx, "POST", "/user_management/magic_auth", { email }, visit.requestId).catch(
+    unlessOutbound,
+  );
   if (!response || !good(response) || response.json === undefined) throw sendFailed();
   const reply = members(response.json);
   const providerUserId = text(reply.user_id) || text(reply.userId);
@@ -83,7 +85,9 @@ export async function checkWorkosCode(
     ...(visit.userAgent ? { user_agent: visit.userAgent } : {}),
   };
   const ask = (who: Record<string, string>) =>
-    call(ctx, "POST", "/user_management/authenticate", { ...shared, ...who, ...about }, visit.requestId).catch(unlessOutbound);
+    call(ctx, "POST", "/user_management/authenticate", { ...shared, ...who, ...about }, visit.requestId).catch(
+      unlessOutbound,
+    );
   let response = await ask({ email: challenge.email });
   if (!response || response.status >= 500) throw new ProviderDown();
   if (!good(response)) {
