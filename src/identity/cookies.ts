@@ -50,7 +50,7 @@ export function returnPath(cookie: string | undefined, isPage: (path: string) =>
   } catch {
     return "/";
   }
-  if (!/^\/(?![/\\])/.test(path) || /[\u0000-\u001f\u007f]/.test(path)) return "/";
+  if (!/^\/(?![/\\])[!-~]*$/.test(path)) return "/";
   const name = path.split(/[?#]/)[0] as string;
   return name !== "/login" && isPage(name) ? path : "/";
 }

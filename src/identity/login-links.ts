@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { and, eq, gt, isNull } from "drizzle-orm";
 import { authLoginLinks, users } from "../../db/schema/identity";
@@ -23,9 +24,22 @@ export interface LoginLink {
 
 const inviteSeconds = 7 * 86_400;
 
+/** Login name of this process; the runtime knows it only where the environment says it. */
+function osUser(): string {
+  const said = process.env.USER || process.env.LOGNAME;
+  if (said) return said;
+  try {
+    const entries = readFileSync("/etc/passwd", "utf8").split("\n");
+    const mine = entries.find((entry) => entry.split(":")[2] === String(userInfo().uid));
+    return mine?.split(":")[0] || "owner";
+  } catch {
+    return "owner";
+  }
+}
+
 /** `{os user}@localhost`: who the owner link makes (auth.md 3.16). */
 function owner(): { email: string; name: string } {
-  const name = userInfo().username || "owner";
+  const name = osUser();
   return { email: foldEmail(`${name.replace(/[^A-Za-z0-9._-]/g, "-")}@localhost`), name };
 }
 

@@ -66,7 +66,9 @@ export const profileApi = (ctx: Context, { chatThreads, codexAccess, ownsRun = a
         return {
           data: {
             user: {
-              ...profileOf(user),
+              id: user.id,
+              name: user.name,
+              email: user.email,
               handle: user.handle,
               avatar: user.avatar,
               createdAt: sixDigitsOrNull(user.createdAt),
