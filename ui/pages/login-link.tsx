@@ -39,7 +39,6 @@ export function LoginLinkPage({ token }: { token: string }) {
         <button
           type="button"
           class="button main large"
-          data-first
           disabled={busy.value || seconds > 0}
           onClick={() => void enter()}
         >

@@ -113,7 +113,6 @@ export function PairPage() {
               <Field
                 id="code"
                 label="Code"
-                first
                 inputRef={input}
                 inputClass="code-input"
                 placeholder="XXXX-XXXX"
