@@ -1,5 +1,15 @@
 import { dlopen, type Library } from "bun:ffi";
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { reasonOf, StoreError } from "./failure";
 
@@ -90,7 +100,11 @@ export function lockFolder(folder: string): FolderLock {
         continue;
       }
       const by = pid ? `process ${pid}` : "another process";
-      throw new StoreError(75, `data folder is in use by ${by}`, "stop that process, or choose another folder with --data-dir");
+      throw new StoreError(
+        75,
+        `data folder is in use by ${by}`,
+        "stop that process, or choose another folder with --data-dir",
+      );
     }
     // The former holder may have removed the file between our open and our lock: then ours has no name any more.
     if (isSame(fd, file)) break;

@@ -23,10 +23,11 @@ export interface Jobs {
   define<P>(kind: JobKind<P>): void;
   /** Runs `kind` by `cron` (UTC, minutes the finest step), once among all nodes. Before `start`. */
   every(cron: string, kind: string): void;
-  /** Stores a job in the caller's transaction. Only `commit` calls it. */
+  /** Stores a job in the caller's transaction; `payload` is an object or null. After `start`. Only `commit` calls it. */
   enqueue(db: Database, kind: string, payload: unknown, options?: JobOptions): Promise<void>;
-  start(): Promise<void>;
-  /** Claims nothing new and waits for what runs, at most `ms`. */
+  /** Opens the queue; with `run` false (`serve --no-jobs`, commands) this node only stores jobs. */
+  start(options?: { run: boolean }): Promise<void>;
+  /** Claims nothing new and waits for what runs, at most `ms`; what still runs then is given back and loses no try. */
   stop(ms: number): Promise<void>;
   /** What `/readyz` says. */
   ready(): boolean;
