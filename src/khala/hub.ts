@@ -53,13 +53,17 @@ export type SubOptions = Pick<Sub, "batch" | "filter" | "onCaughtUp" | "onStale"
 export function createHub(deps: HubDeps): Hub {
   const { log, clock, rules, metrics, journal } = deps;
   const streams = new Map<number, Stream>();
+  const listening = new Set<{ id: number; name: string; listener: Listener }>();
   const tails = createTails();
   const channels = createChannels(deps);
   const pump = createPump(deps, { offer: offerTo, reset, detach, goLive: channels.goLive });
 
   function open(id: number, name: string): Promise<Stream> {
     const known = streams.get(id);
-    if (known) return known.opening.then(() => known);
+    if (known) {
+      known.lastUsed = clock.now();
+      return known.opening.then(() => known);
+    }
     const stream: Stream = {
       id,
       name,
@@ -203,10 +207,8 @@ export function createHub(deps: HubDeps): Hub {
       detach(sub);
       sub.onStale(place);
     }
-    for (const listener of stream.listeners) {
-      listener.onReset();
-      void listen(stream.id, stream.name, listener).catch(() => {});
-    }
+    for (const listener of stream.listeners) listener.onReset();
+    void listenAgain();
   }
 
   async function reach(stream: Stream, at: number): Promise<boolean> {
@@ -217,6 +219,7 @@ export function createHub(deps: HubDeps): Hub {
   }
 
   function attach(seat: Seat, stream: Stream, name: string, cursor: number, options: SubOptions): Sub {
+    if (stream.state !== "open") throw new Error(`stream ${stream.name} was closed meanwhile`);
     const before = seat.subs.get(name);
     if (before) detach(before);
     const channel = channels.of(stream, name);
@@ -271,6 +274,17 @@ export function createHub(deps: HubDeps): Hub {
   async function listen(id: number, name: string, listener: Listener): Promise<void> {
     const stream = await open(id, name);
     stream.listeners.add(listener);
+    listening.add({ id, name, listener });
+  }
+
+  /** After a reset; what cannot be opened now is tried again by the next sweep. */
+  async function listenAgain(): Promise<void> {
+    for (const { id, name, listener } of listening) {
+      await open(id, name).then(
+        ({ listeners }) => listeners.add(listener),
+        () => {},
+      );
+    }
   }
 
   function wake(streamId: number, head: number, origin: Origin): void {
@@ -284,6 +298,7 @@ export function createHub(deps: HubDeps): Hub {
   }
 
   async function sweep(): Promise<void> {
+    await listenAgain();
     const asked = new Map<number, { stream: Stream; published: number }>();
     for (const stream of [...streams.values()]) {
       if (stream.state !== "open") continue;
