@@ -36,6 +36,8 @@ export interface Hub {
   /** Starts a subscription at `cursor`, which is published; an earlier one of the same name on this socket ends. */
   attach(seat: Seat, stream: Stream, name: string, cursor: number, options: SubOptions): Sub;
   detach(sub: Sub): void;
+  /** Tells once, when nothing is left to replay: at once for a live subscription. */
+  whenCaughtUp(sub: Sub, told: () => void): void;
   /** The socket's buffer has emptied: what was paused goes on. */
   drained(seat: Seat): void;
   listen(id: number, name: string, listener: Listener): Promise<void>;
@@ -56,7 +58,7 @@ export function createHub(deps: HubDeps): Hub {
   const listening = new Set<{ id: number; name: string; listener: Listener }>();
   const tails = createTails();
   const channels = createChannels(deps);
-  const pump = createPump(deps, { offer: offerTo, reset, detach, goLive: channels.goLive });
+  const pump = createPump(deps, { offer: offerTo, reset, expire, goLive: channels.goLive });
 
   function open(id: number, name: string): Promise<Stream> {
     const known = streams.get(id);
@@ -203,12 +205,16 @@ export function createHub(deps: HubDeps): Hub {
     const subs = [...stream.channels.values()].flatMap((channel) => [...channel.live]);
     subs.push(...stream.behind);
     close(stream);
-    for (const sub of subs) {
-      detach(sub);
-      sub.onStale(place);
-    }
+    for (const sub of subs) expire(sub, place);
     for (const listener of stream.listeners) listener.onReset();
     void listenAgain();
+  }
+
+  /** Its cursor cannot be served any more: told first, then ended. */
+  function expire(sub: Sub, place: Place): void {
+    if (sub.mode === "live") sub.cursor = sub.channel.stream.published;
+    sub.onStale(place);
+    detach(sub);
   }
 
   async function reach(stream: Stream, at: number): Promise<boolean> {
@@ -260,6 +266,16 @@ export function createHub(deps: HubDeps): Hub {
     const told = sub.onCaughtUp;
     sub.onCaughtUp = null;
     told?.();
+  }
+
+  function whenCaughtUp(sub: Sub, told: () => void): void {
+    if (sub.mode === "live" || sub.gone) return told();
+    const others = sub.onCaughtUp;
+    sub.onCaughtUp = () => {
+      others?.();
+      told();
+    };
+    pump.schedule(sub);
   }
 
   function drained(seat: Seat): void {
@@ -323,6 +339,7 @@ export function createHub(deps: HubDeps): Hub {
     reach,
     attach,
     detach,
+    whenCaughtUp,
     drained,
     listen,
     sweep,

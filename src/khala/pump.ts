@@ -17,7 +17,7 @@ const TURNS: readonly Tier[] = ["hot", "warm", "hot", "cold", "hot", "warm", "ho
 interface HubParts {
   offer(stream: Stream, first: number, rows: readonly Row[]): void;
   reset(stream: Stream, place: Place): void;
-  detach(sub: Sub): void;
+  expire(sub: Sub, place: Place): void;
   goLive(sub: Sub): void;
 }
 
@@ -115,8 +115,7 @@ export function createPump({ log, clock, metrics }: HubDeps, hub: HubParts): Pum
       if (sub.gone || stream.state !== "open") return;
       const [first] = found.rows;
       if (found.floor > cursor) {
-        hub.detach(sub);
-        sub.onStale(found);
+        hub.expire(sub, found);
       } else if (!first) {
         // behind, yet nothing there: the tail of the log was lost
         hub.reset(stream, found);

@@ -1,0 +1,142 @@
+import { sql } from "drizzle-orm";
+import type { Store } from "../../db/database";
+import type { Config } from "../config";
+import type { Log } from "../telemetry/log";
+import type { Metrics } from "../telemetry/metrics";
+import { type Appender, createAppender, JUMP } from "./append";
+import { createHub, DELAYS, type Hub } from "./hub";
+import type { Khala, Numbered } from "./khala";
+import { createLogReader, type LogReader } from "./log";
+import { type Rules, readRules } from "./streams";
+import type { Clock, Wire } from "./sub";
+
+export interface NodeDeps {
+  config: Config;
+  store: Store;
+  log: Log;
+  metrics: Metrics;
+  clock?: Clock;
+}
+
+/** Khala on this node: what domains write to, and what sockets and poll read from. */
+export interface KhalaNode extends Khala {
+  id: string;
+  config: Config;
+  rules: Rules;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  reader: LogReader;
+  hub: Hub;
+  ensure: Appender["ensure"];
+  /** The server whose sockets read; before it nothing is published to any. */
+  publishOn(wire: Wire): void;
+  /** Whether the log could be read when last asked (`/readyz`). */
+  ready(): Promise<boolean>;
+  stop(): void;
+}
+
+const SWEEP_MS = 1000;
+
+const realClock: Clock = {
+  now: () => Date.now(),
+  soon: (run) => void setImmediate(run),
+  after: (ms, run) => void setTimeout(run, ms),
+};
+
+const randomId = () => `n_${Buffer.from(crypto.getRandomValues(new Uint8Array(2))).toString("hex")}`;
+
+/**
+ * A database with another identity than the one the numbers were given in is a restored one: every stream jumps once, so
+ * that no old cursor can hide new events behind old numbers (khala 3.7). The first start only notes the identity.
+ */
+async function noteIdentity({ store, log }: NodeDeps): Promise<void> {
+  const [found] = await store
+    .rows<{ id: string }>(sql`select system_identifier::text as id from pg_control_system()`)
+    .catch(() => []);
+  if (!found) return;
+  await store.db.transaction(async (tx) => {
+    await store.rows(
+      sql`insert into khala_meta (id, system_identifier) values (1, ${found.id}) on conflict (id) do nothing`,
+      tx,
+    );
+    const [known] = await store.rows<{ system_identifier: string }>(
+      sql`select system_identifier from khala_meta where id = 1 for update`,
+      tx,
+    );
+    if (known?.system_identifier === found.id) return;
+    log.warn("khala", "the database was restored: every topic starts anew");
+    await jumpAll(store, tx);
+    await store.rows(
+      sql`update khala_meta set system_identifier = ${found.id}, jumps = jumps + 1, updated_at = now() where id = 1`,
+      tx,
+    );
+  });
+}
+
+/** Raises floor and head of every stream past every cursor that a client may hold; for a restored database. */
+export async function jumpAll(store: Store, db = store.db): Promise<void> {
+  await store.rows(sql`update khala_streams set head = head + ${JUMP}::bigint, floor = head + ${JUMP}::bigint`, db);
+}
+
+/** Opens Khala on a migrated database. */
+export async function createKhala(deps: NodeDeps): Promise<KhalaNode> {
+  const { config, store, log, metrics, clock = realClock } = deps;
+  await noteIdentity(deps);
+  const rules = readRules(config);
+  const reader = createLogReader(store);
+  const appender = await createAppender({ store, rules, metrics, log });
+  let wire: Wire = { publish: () => {}, count: () => 0 };
+  const hub = createHub({
+    log: reader,
+    wire: { publish: (topic, text) => wire.publish(topic, text), count: (topic) => wire.count(topic) },
+    clock,
+    rules,
+    metrics,
+    journal: log,
+  });
+  let sweeping = false;
+  const timer = setInterval(() => {
+    if (sweeping) return;
+    sweeping = true;
+    hub
+      .sweep()
+      .catch((error) => log.warn("khala", "khala sweep failed", { error: String(error) }))
+      .finally(() => {
+        sweeping = false;
+      });
+  }, SWEEP_MS);
+  timer.unref();
+
+  function publish(numbered: Numbered[]): void {
+    appender.learn(numbered);
+    for (const { streamId, first, rows, at } of numbered) {
+      hub.offer(streamId, first, rows);
+      const delay = (performance.now() - at) / 1000;
+      metrics.observe("khala_commit_to_publish_seconds", delay, { origin: "local" }, DELAYS);
+    }
+  }
+
+  return {
+    id: config.OA_NODE_ID ?? randomId(),
+    config,
+    rules,
+    clock,
+    log,
+    metrics,
+    reader,
+    hub,
+    append: appender.append,
+    ensure: appender.ensure,
+    publish,
+    publishOn: (server) => {
+      wire = server;
+    },
+    ready: () =>
+      reader.heads([0]).then(
+        () => true,
+        () => false,
+      ),
+    stop: () => clearInterval(timer),
+  };
+}
