@@ -1,15 +1,30 @@
-/** What is typed and not sent, per thread; it outlives navigation and reload (web-ui 7.2). `new` is the home page. */
+import { type Signal, signal } from "@preact/signals";
+
+/** What is typed and not sent, per thread; it outlives navigation and reload (web-ui 7.2). Null is the home page. */
 const key = (threadId: string | null) => `oa.draft.${threadId ?? "new"}`;
 
-export function readDraft(threadId: string | null): string {
+const drafts = new Map<string, Signal<string>>();
+
+function stored(name: string): string {
   try {
-    return sessionStorage.getItem(key(threadId)) ?? "";
+    return sessionStorage.getItem(name) ?? "";
   } catch {
     return "";
   }
 }
 
-export function writeDraft(threadId: string | null, text: string): void {
+/** The draft of a thread, to read and to follow. */
+export function draftOf(threadId: string | null): Signal<string> {
+  const name = key(threadId);
+  const known = drafts.get(name);
+  if (known) return known;
+  const made = signal(stored(name));
+  drafts.set(name, made);
+  return made;
+}
+
+export function setDraft(threadId: string | null, text: string): void {
+  draftOf(threadId).value = text;
   try {
     if (text) sessionStorage.setItem(key(threadId), text);
     else sessionStorage.removeItem(key(threadId));
@@ -18,23 +33,20 @@ export function writeDraft(threadId: string | null, text: string): void {
   }
 }
 
-const PENDING = "oa.pending_prompt";
-
-/** A prompt that a guest chose before signing in: handed out once, to be placed in the composer, not sent. */
-export function takePendingPrompt(): string {
-  try {
-    const text = sessionStorage.getItem(PENDING) ?? "";
-    sessionStorage.removeItem(PENDING);
-    return text;
-  } catch {
-    return "";
-  }
+/** Gives a text back to the person: after what is typed already, never over it. */
+export function returnToDraft(threadId: string | null, text: string): void {
+  const now = draftOf(threadId).peek();
+  setDraft(threadId, now.trim() === "" ? text : `${now.trimEnd()}\n\n${text}`);
 }
 
-export function rememberPendingPrompt(text: string): void {
-  try {
-    sessionStorage.setItem(PENDING, text);
-  } catch {
-    // without storage the prompt has to be chosen again
+/** Forgets every draft: the next person at this tab is somebody else. */
+export function forgetDrafts(): void {
+  for (const [name, draft] of drafts) {
+    draft.value = "";
+    try {
+      sessionStorage.removeItem(name);
+    } catch {
+      // storage is off
+    }
   }
 }

@@ -197,7 +197,9 @@ export function watchOutbox(): void {
     void readAll(id).then((stored) => {
       const here = new Set(outbox.peek().map((entry) => entry.requestId));
       const left = stored.filter((entry) => !here.has(entry.requestId));
-      const waiting = left.map((entry) => (entry.state === "sending" ? { ...entry, state: "waiting" as const } : entry));
+      const waiting = left.map((entry) =>
+        entry.state === "sending" ? { ...entry, state: "waiting" as const } : entry,
+      );
       outbox.value = [...waiting, ...outbox.peek()].sort((a, b) => a.at - b.at);
       void pump();
     });

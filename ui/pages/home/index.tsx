@@ -1,13 +1,4 @@
-import { HomeCentre, QuickPrompts } from "./centre";
+import { Chat } from "../thread/chat";
 
-/** `/` without a thread: what stands in the middle depends on session and machines. */
-export function HomePage() {
-  return (
-    <>
-      <HomeCentre />
-      <div class="column">
-        <QuickPrompts onPick={() => {}} />
-      </div>
-    </>
-  );
-}
+/** `/` and `/chat/{id}`: one component, so that the first message turns one into the other in place (web-ui 7.1). */
+export const HomePage = ({ threadId }: Record<string, string>) => <Chat threadId={threadId} />;

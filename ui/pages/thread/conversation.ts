@@ -4,9 +4,10 @@ import { type Delivered, type Outgoing, onDelivered, releaseNext } from "../../c
 import type { Failure } from "../../failure";
 import type { Update } from "../../khala/frames";
 import { EVENTS, khala, topic } from "../../khala/topics";
+import { recoveries } from "../../status";
 import { apply } from "../../transcript/apply";
 import { accept } from "../../transcript/control";
-import { readEvent, type WorkerEvent } from "../../transcript/event";
+import { readEvent, subjectOf, type WorkerEvent } from "../../transcript/event";
 import { fromSnapshot, prependSnapshot } from "../../transcript/snapshot";
 import {
   type Ask,
@@ -70,7 +71,9 @@ export class Conversation {
   #kept: WorkerEvent[] | null = null;
   #load: AbortController | null = null;
   #reloadAt = 0;
-  #finished = new Set<(turn: Turn) => void>();
+  readonly #done = new Set<(item: Item) => void>();
+  /** The last load did not come: it is owed when the network is back. */
+  #owed = false;
   readonly #undo: (() => void)[];
 
   constructor(
@@ -89,6 +92,9 @@ export class Conversation {
         },
       }),
       onDelivered((outgoing, delivered) => this.#delivered(outgoing, delivered)),
+      recoveries.subscribe(() => {
+        if (this.#owed && !this.#load) void this.load();
+      }),
     ];
     if (!fresh) void this.load();
   }
@@ -102,10 +108,10 @@ export class Conversation {
     return this.#state;
   }
 
-  /** Runs when a turn has ended while this was watched. Returns its undo. */
-  onFinished(run: (turn: Turn) => void): () => void {
-    this.#finished.add(run);
-    return () => this.#finished.delete(run);
+  /** Runs when an item is completed while this is watched. Returns its undo. */
+  onItemDone(run: (item: Item) => void): () => void {
+    this.#done.add(run);
+    return () => this.#done.delete(run);
   }
 
   close(): void {
@@ -129,10 +135,12 @@ export class Conversation {
     this.#load = null;
     if (failure) {
       const known = this.phase.peek().kind === "ready";
+      this.#owed = failure.kind !== "missing" && failure.kind !== "forbidden";
       if (failure.kind === "missing" || failure.kind === "forbidden") this.phase.value = { kind: "missing" };
       else if (!known) this.phase.value = { kind: "failed", failure };
       return;
     }
+    this.#owed = false;
     this.#replace(fromSnapshot(this.threadId, data.data), kept);
   }
 
@@ -196,9 +204,10 @@ export class Conversation {
       return;
     }
     this.#kept?.push(event);
-    const running = new Set(this.#running());
+    const running = this.#running();
     apply(this.#state, event, this.#changes);
-    this.#settleTurns(running);
+    this.#tellDone(event);
+    if (running && !this.#running()) releaseNext(this.threadId);
     if (this.#state.gap && !this.#load && Date.now() > this.#reloadAt) {
       this.#reloadAt = Date.now() + AGAIN_MS;
       if (this.phase.peek().kind !== "new") void this.load();
@@ -206,17 +215,15 @@ export class Conversation {
     this.#soon();
   }
 
-  #running = (): string[] => this.#state.turns.filter(({ status }) => status === "in_progress").map(({ id }) => id);
+  #running = (): boolean => this.#state.turns.some(({ status }) => status === "in_progress" || status === "queued");
 
-  /** Tells of turns that ended, and lets what waited for the end go. */
-  #settleTurns(before: Set<string>): void {
-    if (before.size === 0) return;
-    const now = new Set(this.#running());
-    for (const id of before) {
-      const turn = now.has(id) ? null : this.#turnNow(id);
-      if (turn) for (const run of this.#finished) run(turn);
+  #tellDone(event: WorkerEvent): void {
+    if (event.payload.method !== "item/completed") return;
+    const { item: id } = subjectOf(event.payload);
+    for (const key of this.#changes.items) {
+      const item = this.#state.items.get(key);
+      if (item && item.id === id && item.status !== "inProgress") for (const run of this.#done) run(item);
     }
-    if (now.size === 0) releaseNext(this.threadId);
   }
 
   #soon(): void {
@@ -249,7 +256,6 @@ export class Conversation {
     }
     next.rateLimit ??= old.rateLimit;
     if (next.usage.window === null) next.usage = { ...next.usage, window: old.usage.window };
-    const running = new Set(this.#running());
     this.#state = next;
     const all = this.#changes;
     all.order = true;
@@ -259,8 +265,7 @@ export class Conversation {
     for (const id of this.#asks.keys()) all.asks.add(id);
     this.draw();
     this.phase.value = { kind: "ready" };
-    this.#settleTurns(running);
-    if (this.#running().length === 0) releaseNext(this.threadId);
+    if (!this.#running()) releaseNext(this.threadId);
   }
 
   #delivered(outgoing: Outgoing, delivered: Delivered): void {
@@ -281,7 +286,8 @@ export class Conversation {
     this.#changes.head = true;
     this.draw();
     // The thread exists from here on, and its counters start with what the snapshot says.
-    if (this.phase.peek().kind === "new") void this.load();
+    const { kind } = this.phase.peek();
+    if (kind === "new" || kind === "missing") void this.load();
   }
 
   #readHead(): Head {

@@ -1,0 +1,137 @@
+import "./thread.css";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { announce } from "../../parts/announce";
+import { mac } from "../../shell/keys";
+import { hash } from "../../shell/router";
+import { AskCard } from "./ask";
+import type { LogProps } from "./chat";
+import type { Conversation } from "./conversation";
+import { FindBar, findOpen, openFind } from "./find";
+import { reveal } from "./reveal";
+import { TurnView } from "./turn";
+
+export { Dock } from "./dock";
+export { exportThread } from "./export";
+export { openFind } from "./find";
+export { Meter } from "./meter";
+export { TopActions } from "./top-actions";
+
+/** The conversation itself. */
+export function Log({ talk }: LogProps) {
+  const ids = talk.turnIds.value;
+  const { before, pending } = talk.head.value;
+  const stray = pending.filter((ask) => ask.turnId === null);
+  useAnnouncements(talk);
+  useLink(talk);
+  useFindKey(talk);
+  return (
+    <>
+      {findOpen.value && <FindBar talk={talk} />}
+      {before && <Older talk={talk} />}
+      {ids.length === 0 && talk.phase.value.kind === "ready" && (
+        <p class="log-empty">No transcript messages yet for this thread.</p>
+      )}
+      {ids.map((id, n) => (
+        <TurnView key={id} talk={talk} id={id} last={n === ids.length - 1} recent={n >= ids.length - 3} />
+      ))}
+      {stray.map(({ id }) => (
+        <AskCard key={id} talk={talk} id={id} />
+      ))}
+    </>
+  );
+}
+
+/** Reads older turns before the reader gets there. */
+function Older({ talk }: { talk: Conversation }) {
+  const ref = useRef<HTMLDivElement>(null);
+  const busy = talk.loadingOlder.value;
+  const first = talk.turnIds.value[0];
+  const height = useRef(0);
+  useEffect(() => {
+    const element = ref.current;
+    const main = document.getElementById("oa-main-shell");
+    if (!element || !main) return;
+    const observer = new IntersectionObserver(
+      ([seen]) => {
+        if (!seen?.isIntersecting) return;
+        // The browser keeps the place of what is read, except at the very top.
+        if (main.scrollTop === 0) main.scrollTop = 1;
+        height.current = main.scrollHeight;
+        void talk.older();
+      },
+      { root: main, rootMargin: "1200px 0px" },
+    );
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [first]);
+  useLayoutEffect(() => {
+    const main = document.getElementById("oa-main-shell");
+    if (!main || height.current === 0 || CSS.supports("overflow-anchor", "auto")) return;
+    main.scrollTop += main.scrollHeight - height.current;
+    height.current = 0;
+  }, [first]);
+  return (
+    <div ref={ref} class="log-older" role="status">
+      {busy ? (
+        "Loading earlier messages…"
+      ) : (
+        <button type="button" class="button small quiet" onClick={() => void talk.older()}>
+          Load earlier messages
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** `Ctrl/Cmd+F` searches the thread: the browser's own search sees neither folded nor distant parts. */
+function useFindKey(talk: Conversation) {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const mod = mac ? event.metaKey : event.ctrlKey;
+      if (!mod || event.altKey || event.shiftKey || event.key.toLowerCase() !== "f") return;
+      if (document.querySelector("dialog[open]")) return;
+      event.preventDefault();
+      openFind(talk);
+    };
+    addEventListener("keydown", onKey);
+    return () => {
+      removeEventListener("keydown", onKey);
+      findOpen.value = false;
+    };
+  }, [talk]);
+}
+
+const SPOKEN = 400;
+
+/** One announcement a finished message, none a delta (web-ui 7.2). */
+function useAnnouncements(talk: Conversation) {
+  useEffect(
+    () =>
+      talk.onItemDone((item) => {
+        if (item.type === "agentMessage") announce(item.text.slice(0, SPOKEN));
+      }),
+    [talk],
+  );
+}
+
+/** `#item-<id>` shows that item, reading older turns until it is there. */
+function useLink(talk: Conversation) {
+  const target = hash.value.startsWith("#item-") ? decodeURIComponent(hash.value.slice(6)) : null;
+  const ready = talk.phase.value.kind === "ready";
+  useEffect(() => {
+    if (!target || !ready) return;
+    let left = false;
+    const find = () => {
+      for (const item of talk.transcript.items.values()) if (item.id === target) return item.key;
+      return null;
+    };
+    void (async () => {
+      let key = find();
+      while (!key && !left && (await talk.older())) key = find();
+      if (key && !left) await reveal(key, { focus: true });
+    })();
+    return () => {
+      left = true;
+    };
+  }, [target, ready, talk]);
+}
