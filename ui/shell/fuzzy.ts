@@ -7,7 +7,7 @@ export function fuzzy(query: string, text: string): { score: number; hits: numbe
   const whole = lower.indexOf(query.toLowerCase().trim());
   if (whole >= 0) {
     const hits = Array.from({ length: query.trim().length }, (_, n) => whole + n);
-    return { score: 100 + (starts(lower, whole) ? 50 : 0) - whole / 10 - text.length / 100, hits };
+    return { score: (starts(lower, whole) ? 100 : hits.length * 6) - whole / 10 - text.length / 100, hits };
   }
 
   const hits: number[] = [];
