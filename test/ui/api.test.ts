@@ -21,7 +21,12 @@ function serve(script: Record<string, Step[]>) {
   world.fetch = async (input, init = {}) => {
     if (init.signal?.aborted) throw new DOMException("aborted", "AbortError");
     const method = init.method ?? "GET";
-    calls.push({ method, url: input, headers: { ...(init.headers as Record<string, string>) }, body: (init.body as string) ?? null });
+    calls.push({
+      method,
+      url: input,
+      headers: { ...(init.headers as Record<string, string>) },
+      body: (init.body as string) ?? null,
+    });
     const steps = script[`${method} ${input.split("?")[0]}`] ?? [];
     const step = steps.length > 1 ? steps.shift() : steps[0];
     if (!step) throw new TypeError(`no answer for ${method} ${input}`);
@@ -29,7 +34,8 @@ function serve(script: Record<string, Step[]>) {
     return typeof step === "function" ? step() : step.clone();
   };
 }
-const json = (status: number, body: unknown, headers: Record<string, string> = {}) => new Response(JSON.stringify(body), { status, headers });
+const json = (status: number, body: unknown, headers: Record<string, string> = {}) =>
+  new Response(JSON.stringify(body), { status, headers });
 const seen = () => calls.map(({ method, url }) => `${method} ${url}`);
 
 beforeEach(() => {
@@ -51,7 +57,10 @@ afterEach(() => {
 
 test("a read: query, headers, no token", async () => {
   serve({ "GET /api/x": [json(200, { data: 1 })] });
-  expect(await api.get("/api/x", { query: { a: "ä b", n: 0, no: null, un: undefined } })).toEqual({ data: { data: 1 }, status: 200 });
+  expect(await api.get("/api/x", { query: { a: "ä b", n: 0, no: null, un: undefined } })).toEqual({
+    data: { data: 1 },
+    status: 200,
+  });
   expect(calls[0]?.url).toBe("/api/x?a=%C3%A4+b&n=0");
   expect(calls[0]?.headers).toMatchObject({ accept: "application/json", "x-client": "openagents-web" });
   expect(calls[0]?.headers["x-xsrf-token"]).toBeUndefined();
@@ -60,7 +69,10 @@ test("a read: query, headers, no token", async () => {
 test("a write carries the XSRF token and JSON", async () => {
   serve({ "POST /api/x": [json(201, {})] });
   await api.post("/api/x", { a: 1 });
-  expect(calls[0]).toMatchObject({ body: '{"a":1}', headers: { "x-xsrf-token": "to%20ken", "content-type": "application/json" } });
+  expect(calls[0]).toMatchObject({
+    body: '{"a":1}',
+    headers: { "x-xsrf-token": "to%20ken", "content-type": "application/json" },
+  });
 });
 
 test("a path encodes every value", () => expect(path`/api/${"a/b?c"}/x/${"d:e"}`).toBe("/api/a%2Fb%3Fc/x/d%3Ae"));
@@ -105,7 +117,10 @@ describe("401", () => {
 
 describe("419", () => {
   test("a new token and one retry", async () => {
-    serve({ "POST /api/x": [json(419, {}), json(200, {})], "GET /sanctum/csrf-cookie": [new Response(null, { status: 204 })] });
+    serve({
+      "POST /api/x": [json(419, {}), json(200, {})],
+      "GET /sanctum/csrf-cookie": [new Response(null, { status: 204 })],
+    });
     expect((await api.post("/api/x", {})).failure).toBeUndefined();
     expect(csrfLost.value).toBe(false);
   });
@@ -118,7 +133,11 @@ describe("419", () => {
 });
 
 test("a read is repeated once after a second on 500, 502, 504; a write and a 503 never", async () => {
-  serve({ "GET /api/x": [json(502, {}), json(200, { data: 1 })], "GET /api/y": [json(503, {})], "POST /api/x": [json(500, {})] });
+  serve({
+    "GET /api/x": [json(502, {}), json(200, { data: 1 })],
+    "GET /api/y": [json(503, {})],
+    "POST /api/x": [json(500, {})],
+  });
   world.wait = async (ms) => void waited.push(ms);
   expect((await api.get("/api/x")).status).toBe(200);
   expect(waited).toEqual([1000]);
@@ -144,7 +163,10 @@ test("a page that was left hears nothing", async () => {
 });
 
 test("maintenance and 426 reach the frame", async () => {
-  serve({ "GET /api/x": [json(503, {}, { "x-oa-maintenance": "1" })], "GET /api/y": [json(426, { message: "m", error: { code: "below_min_client", message: "m" } })] });
+  serve({
+    "GET /api/x": [json(503, {}, { "x-oa-maintenance": "1" })],
+    "GET /api/y": [json(426, { message: "m", error: { code: "below_min_client", message: "m" } })],
+  });
   await api.get("/api/x");
   expect(maintenance.value).toContain("temporarily unavailable");
   await api.get("/api/y");
@@ -152,6 +174,7 @@ test("maintenance and 426 reach the frame", async () => {
 });
 
 test("a redirect of a form is success", async () => {
-  world.fetch = async () => ({ type: "opaqueredirect", status: 0, headers: new Headers(), text: async () => "" }) as unknown as Response;
+  world.fetch = async () =>
+    ({ type: "opaqueredirect", status: 0, headers: new Headers(), text: async () => "" }) as unknown as Response;
   expect(await api.post("/logout")).toEqual({ data: {}, status: 302 });
 });

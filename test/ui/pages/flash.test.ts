@@ -9,4 +9,6 @@ test.each([
   [{ status: 5, errors: { a: 1, b: "x" } }, { errors: { b: "x" } }],
 ] as const)("%p", (value, flash) => expect(parseFlash(encode(value))).toEqual(flash as never));
 
-test.each([null, "", "%%%", encode("text"), encode(null)])("%p is none", (value) => expect(parseFlash(value)).toBeNull());
+test.each([null, "", "%%%", encode("text"), encode(null)])("%p is none", (value) =>
+  expect(parseFlash(value)).toBeNull(),
+);

@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { emailProblem, isWhole, readCode, readPending } from "../../../ui/pages/login-form";
 
 describe("the address", () => {
-  test.each(["a@b", "user@localhost", " Chris@OpenAgents.COM ", "a+b@c.io", "o'brien@x.ie", "ü@ü.de", '"a b"@c.io'])("%p is sent", (email) =>
-    expect(emailProblem(email)).toBeNull(),
+  test.each(["a@b", "user@localhost", " Chris@OpenAgents.COM ", "a+b@c.io", "o'brien@x.ie", "ü@ü.de", '"a b"@c.io'])(
+    "%p is sent",
+    (email) => expect(emailProblem(email)).toBeNull(),
   );
   test.each(["abc", "a@", "@b.c", "a@b..", "a@-b.c", "a@.b"])("%p is not", (email) =>
     expect(emailProblem(email)).toBe("The email field must be a valid email address."),
@@ -33,7 +34,14 @@ describe("the code", () => {
   ])("%p: %s", (typed, problem) => expect(readCode(typed)).toEqual({ problem }));
 
   test("is sent by itself only when it is six digits and nothing else", () => {
-    expect(["123456", "123 456", "123-456", "1234567", "12345", "abc123456"].map(isWhole)).toEqual([true, true, true, false, false, false]);
+    expect(["123456", "123 456", "123-456", "1234567", "12345", "abc123456"].map(isWhole)).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
   });
 });
 
@@ -41,5 +49,6 @@ test("a begun sign-in lasts ten minutes and survives nothing else", () => {
   const stored = JSON.stringify({ email: "a@b.c", sentAt: 1000 });
   expect(readPending(stored, 1000)).toEqual({ email: "a@b.c", sentAt: 1000 });
   expect(readPending(stored, 1000 + 600_000)).toBeNull();
-  for (const bad of [null, "", "{", "[]", '{"email":1,"sentAt":1}', '{"email":"a"}', '{"email":"a","sentAt":99999999}']) expect(readPending(bad, 2000)).toBeNull();
+  for (const bad of [null, "", "{", "[]", '{"email":1,"sentAt":1}', '{"email":"a"}', '{"email":"a","sentAt":99999999}'])
+    expect(readPending(bad, 2000)).toBeNull();
 });

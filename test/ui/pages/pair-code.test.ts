@@ -12,5 +12,11 @@ test.each([
 ])("%p is shown as %p", (typed, shown) => expect(shownCode(typed)).toBe(shown));
 
 test("only the letters of the alphabet of codes make one", () => {
-  expect(["WDJB-MJHT", "wdjbmjht", "WDJB-MJH", "ADJB-MJHT", "WDJB-MJH1"].map(isCode)).toEqual([true, true, false, false, false]);
+  expect(["WDJB-MJHT", "wdjbmjht", "WDJB-MJH", "ADJB-MJHT", "WDJB-MJH1"].map(isCode)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
 });

@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { fuzzy, rank } from "../../../ui/shell/fuzzy";
 
 describe("fuzzy ranking", () => {
-  const list = ["New Chat", "Cancel the run", "Log out", "Light theme", "Migrate sessions to refresh tokens"].map((text) => ({ text }));
+  const list = ["New Chat", "Cancel the run", "Log out", "Light theme", "Migrate sessions to refresh tokens"].map(
+    (text) => ({ text }),
+  );
   const first = (query: string) => rank(query, list)[0]?.item.text;
 
   test.each([
@@ -15,7 +17,11 @@ describe("fuzzy ranking", () => {
   ])("%s finds %s first", (query, text) => expect(first(query)).toBe(text));
 
   test("the start of a word beats initials, initials beat the middle of a word", () => {
-    expect(rank("cat", [{ text: "c a t" }, { text: "concat" }, { text: "cat" }]).map(({ item }) => item.text)).toEqual(["cat", "c a t", "concat"]);
+    expect(rank("cat", [{ text: "c a t" }, { text: "concat" }, { text: "cat" }]).map(({ item }) => item.text)).toEqual([
+      "cat",
+      "c a t",
+      "concat",
+    ]);
   });
 
   test("no query keeps the order and everything", () => expect(rank("  ", list).map(({ item }) => item)).toEqual(list));

@@ -31,5 +31,8 @@ test("the newer state of a worker wins, an older one changes nothing, a new work
   const list = [worker()];
   expect(merge(list, worker({ latest_seq: 6, status: "stopped" }))[0]?.status).toBe("stopped");
   expect(merge(list, worker({ latest_seq: 4, status: "stopped" }))).toBe(list);
-  expect(merge(list, worker({ worker_id: "desktopw:b" })).map(({ worker_id }) => worker_id)).toEqual(["desktopw:a", "desktopw:b"]);
+  expect(merge(list, worker({ worker_id: "desktopw:b" })).map(({ worker_id }) => worker_id)).toEqual([
+    "desktopw:a",
+    "desktopw:b",
+  ]);
 });

@@ -13,13 +13,22 @@ describe("routes", () => {
     expect(parse(pathname)).toMatchObject({ page, params });
   });
 
-  test.each(["/nowhere", "/aui", "/aui/x", "/chat/a/b", "/chat/%zz", "/login/link", "/settings/profile", "/l402", "/admin", "/feed", "//"])(
-    "%s is no page",
-    (pathname) => {
-      expect(match(pathname)).toBeNull();
-      if (pathname !== "//") expect(parse(pathname).page).toBe("not-found");
-    },
-  );
+  test.each([
+    "/nowhere",
+    "/aui",
+    "/aui/x",
+    "/chat/a/b",
+    "/chat/%zz",
+    "/login/link",
+    "/settings/profile",
+    "/l402",
+    "/admin",
+    "/feed",
+    "//",
+  ])("%s is no page", (pathname) => {
+    expect(match(pathname)).toBeNull();
+    if (pathname !== "//") expect(parse(pathname).page).toBe("not-found");
+  });
 
   test.each([
     ["/chat", "/"],
@@ -52,7 +61,9 @@ describe("routes", () => {
 });
 
 describe("the return path", () => {
-  test.each(["/", "/pair?code=WDJB-MJHT", "/chat/thread_1#item-2"])("%s is kept", (value) => expect(returnPath(value)).toBe(value));
+  test.each(["/", "/pair?code=WDJB-MJHT", "/chat/thread_1#item-2"])("%s is kept", (value) =>
+    expect(returnPath(value)).toBe(value),
+  );
   test.each([
     null,
     "",
@@ -104,7 +115,9 @@ describe("which clicks are navigations", () => {
     { shiftKey: true },
     { altKey: true },
     { defaultPrevented: true },
-  ])("a click with %p is the browser's", (change) => expect(intent({ ...click, ...change }, anchor("/pair"), base)).toBeNull());
+  ])("a click with %p is the browser's", (change) =>
+    expect(intent({ ...click, ...change }, anchor("/pair"), base)).toBeNull(),
+  );
 
   test("target and download are the browser's, _self is ours", () => {
     expect(intent(click, anchor("/pair", { target: "_blank" }), base)).toBeNull();

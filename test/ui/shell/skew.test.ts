@@ -17,8 +17,9 @@ test.each([
 ] as const)("build %p against %p: %s", (current, manifest, skew) => expect(skewOf(current, manifest)).toBe(skew));
 
 test("only a build outside the window blocks", () => {
-  expect((["missing_current_build", "below_min_client", "above_max_client", "build_id_mismatch", "none"] as const).filter(blocks)).toEqual([
-    "below_min_client",
-    "above_max_client",
-  ]);
+  expect(
+    (["missing_current_build", "below_min_client", "above_max_client", "build_id_mismatch", "none"] as const).filter(
+      blocks,
+    ),
+  ).toEqual(["below_min_client", "above_max_client"]);
 });
