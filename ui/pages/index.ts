@@ -1,8 +1,8 @@
 import type { ComponentType } from "preact";
 import type { PageKey } from "../shell/routes";
-import { HomePage } from "./home";
 import { LoginPage } from "./login";
 import { StatusPage } from "./status";
+import { Chat } from "./thread/chat";
 
 /** A page gets its path parameters as props; it mounts when entered and unmounts when left. */
 export type Page = ComponentType<Record<string, string>>;
@@ -12,8 +12,8 @@ export type Page = ComponentType<Record<string, string>>;
  * component keep it mounted between them: home becomes a thread without losing composer or transcript.
  */
 export const pages: Record<PageKey, { now: Page } | { later: () => Promise<Page> }> = {
-  home: { now: HomePage },
-  thread: { now: HomePage },
+  home: { now: Chat as Page },
+  thread: { now: Chat as Page },
   login: { now: LoginPage },
   "login-link": { later: () => import("./login-link").then((module) => module.LoginLinkPage as Page) },
   pair: { later: () => import("./pair").then((module) => module.PairPage) },
