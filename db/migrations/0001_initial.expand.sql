@@ -437,7 +437,7 @@ CREATE INDEX "codex_threads_newest" ON "codex_threads" USING btree ("user_id","o
 
 CREATE INDEX "codex_threads_autopilot" ON "codex_threads" USING btree ("autopilot_id");
 
-CREATE INDEX "codex_threads_worker" ON "codex_threads" USING btree ("worker_pk") WHERE "codex_threads"."active_turn_id" is not null;
+CREATE INDEX "codex_threads_worker" ON "codex_threads" USING btree ("worker_pk");
 
 CREATE UNIQUE INDEX "codex_turns_codex" ON "codex_turns" USING btree ("thread_id","codex_turn_id") WHERE codex_turn_id is not null and status <> 'steered';
 

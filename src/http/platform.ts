@@ -23,6 +23,8 @@ export interface Declared {
   page?: boolean;
   guest?: boolean;
   failure?: string;
+  carries?: Record<string, string>;
+  stranger?: string;
 }
 
 /** One key a member: Elysia merges `detail` of several macros shallowly. */
@@ -59,6 +61,10 @@ export const platform = new Elysia({ name: "platform" })
     /** Only for guests: a signed-in caller is redirected to `/` before the throttle counts. */
     guest: (guest: true) => note({ guest }),
     throttle: (throttle: Limit) => note({ throttle }),
+    /** Headers of every answer to a caller who is known, errors too. */
+    carries: (carries: Record<string, string>) => note({ carries }),
+    /** What whoever is not known reads in his 401. */
+    stranger: (stranger: string) => note({ stranger }),
     reading: (reading: Reading) => note({ reading }),
     /** CSRF rules 1-4 of auth 2.0 without a cookie session (sign-in forms). */
     csrf: (csrf: true) => note({ csrf }),

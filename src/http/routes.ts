@@ -24,7 +24,18 @@ interface Hooks {
   detail?: Record<string, unknown>;
 }
 
-const declaredKeys = ["guard", "maybe", "throttle", "reading", "csrf", "page", "guest", "failure"] as const;
+const declaredKeys = [
+  "guard",
+  "maybe",
+  "throttle",
+  "reading",
+  "csrf",
+  "page",
+  "guest",
+  "failure",
+  "carries",
+  "stranger",
+] as const;
 
 /**
  * Notes a domain's routes in `table` and takes their shapes away from Elysia: the platform checks bodies and queries itself,

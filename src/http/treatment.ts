@@ -10,7 +10,7 @@ import { checkCsrf, mismatch, needsCsrf } from "./csrf";
 import { answerOf, databaseDown, errorAnswer, isDatabaseDown, serverError, wrongMethod } from "./errors";
 import type { Guards } from "./guards";
 import { methodsOf, type Route, type RouteTable } from "./routes";
-import { type RequestState, stateOf } from "./state";
+import { addHeaders, type RequestState, stateOf } from "./state";
 import { checkThrottle, type Throttle } from "./throttle";
 import { type Schema, translate } from "./translate";
 
@@ -133,18 +133,18 @@ function refuseControls(params: Record<string, string | undefined> | undefined):
 }
 
 async function guard(deps: Treatment, route: Route, request: Request, state: RequestState): Promise<void> {
-  const { guard: who, maybe, guest, csrf, throttle } = route.declared;
+  const { guard: who, maybe, guest, csrf, throttle, carries, stranger } = route.declared;
   const { facts } = state;
   const cookieChange = needsCsrf(request, state.path, facts, csrf ?? false);
   if (cookieChange && !isForm(request)) checkCsrf(request, facts, deps.appUrl());
   if (who || maybe || guest || throttle?.by === "shared") {
-    state.caller =
-      guest || !(who || maybe)
-        ? await quietly(() => deps.guards.caller(request, facts))
-        : await deps.guards.caller(request, facts);
+    const identify = () => deps.guards.caller(request, facts);
+    const lenient = guest || !(who || maybe) || stranger !== undefined;
+    state.caller = lenient ? await quietly(identify) : await identify();
   }
   if (guest && state.caller) throw new SignedIn();
-  if (who) admit(who, state);
+  if (state.caller && carries) addHeaders(state, carries);
+  if (who) admit(who, state, stranger);
   if (throttle) await checkThrottle(deps.throttle, throttle, state, deps.now().getTime());
 }
 
@@ -165,8 +165,8 @@ export class SignedIn extends Refusal {
   }
 }
 
-function admit(who: NonNullable<Route["declared"]["guard"]>, { caller }: RequestState): void {
-  if (!caller) throw unauthorized();
+function admit(who: NonNullable<Route["declared"]["guard"]>, { caller }: RequestState, stranger?: string): void {
+  if (!caller) throw unauthorized(stranger);
   if (who === "session" && caller.credential !== "session") throw unauthorized();
   if (who !== "worker" && isWorkerToken(caller)) throw forbidden("This token may only run a worker.");
   if (who === "admin" && !caller.user.isAdmin) throw forbidden("Forbidden");

@@ -1,0 +1,192 @@
+import { and, asc, desc, eq, isNull, ne, sql } from "drizzle-orm";
+import type { Database } from "../../db/database";
+import { codexControlRequests, codexThreads, codexWorkers, type RequestState } from "../../db/schema/codex";
+import type { Context, Unit } from "../context";
+import { isShared } from "./ids";
+import { type Json, textOf } from "./json";
+import { type LinkState, linkState, userLinkState } from "./policy";
+import { wholeSeconds } from "./times";
+import { heartbeatState, preferredWorker, type Worker } from "./worker-state";
+import { workersOf } from "./workers";
+
+/** A conversation of `GET /api/me` (auth 2.7). */
+export interface ChatThread {
+  id: string;
+  title: string;
+  updatedAt: string;
+}
+
+const sixDigits = (instant: Date) => `${instant.toISOString().slice(0, -1)}000Z`;
+
+/**
+ * A person's conversations for `GET /api/me`: threads with a message, the latest first, and the newest empty one among them
+ * (auth 2.7). At most `limit`.
+ */
+export async function chatThreads(ctx: Context, userId: number, limit: number): Promise<ChatThread[]> {
+  const mine = and(eq(codexThreads.userId, userId), isNull(codexThreads.archivedAt));
+  const columns = {
+    id: codexThreads.threadId,
+    title: codexThreads.title,
+    updatedAt: codexThreads.updatedAt,
+  };
+  const [spoken, empty] = await Promise.all([
+    ctx.db
+      .select(columns)
+      .from(codexThreads)
+      .where(and(mine, ne(codexThreads.messageCount, 0)))
+      .orderBy(desc(codexThreads.updatedAt), asc(codexThreads.threadId))
+      .limit(limit),
+    ctx.db
+      .select(columns)
+      .from(codexThreads)
+      .where(and(mine, eq(codexThreads.messageCount, 0)))
+      .orderBy(desc(codexThreads.createdAt), asc(codexThreads.threadId))
+      .limit(1),
+  ]);
+  return [...spoken, ...empty]
+    .sort((a, b) => b.updatedAt.getTime() - a.updatedAt.getTime())
+    .slice(0, limit)
+    .map(({ id, title, updatedAt }) => ({
+      id,
+      title: title?.trim() || "New conversation",
+      updatedAt: sixDigits(updatedAt),
+    }));
+}
+
+/** A person's Codex account as `GET /api/me` shows it (auth 3.10). */
+export interface CodexAccess {
+  status: "no_worker" | "worker_offline" | "not_linked" | "ready";
+  workerId: string | null;
+  account: { type: string; email: null; planType: string | null } | null;
+  linkState: LinkState;
+  chatgptLinked: boolean;
+  checkedAt: string | null;
+  policy: "chatgpt_required" | "off";
+}
+
+export async function codexAccess(ctx: Context, userId: number): Promise<CodexAccess> {
+  const workers = await workersOf(ctx.db, userId);
+  const now = ctx.now();
+  const staleAfter = ctx.config.OA_CODEX_HEARTBEAT_STALE_AFTER_MS;
+  const preferred = preferredWorker(workers, now, staleAfter);
+  const link = userLinkState(workers);
+  const required = ctx.config.OA_CODEX_REQUIRE_CHATGPT_ACCOUNT;
+  const telling = workers.filter(({ authState }) => authState !== null && linkState(authState) === link);
+  const report = newest(telling);
+  const checkedAt = textOf(newest(workers)?.observed_at);
+  const offline = preferred !== null && heartbeatState(preferred, now, staleAfter) !== "fresh";
+  const running = workers.some(({ status }) => status !== "stopped");
+  return {
+    status: !running
+      ? "no_worker"
+      : offline
+        ? "worker_offline"
+        : required && link === "unlinked"
+          ? "not_linked"
+          : "ready",
+    workerId: preferred?.workerId ?? null,
+    account: accountOf(report),
+    linkState: link,
+    chatgptLinked: link === "linked",
+    checkedAt,
+    policy: required ? "chatgpt_required" : "off",
+  };
+}
+
+const newest = (workers: Worker[]): Json | null =>
+  workers
+    .map(({ authState }) => authState)
+    .filter((state) => state !== null)
+    .sort((a, b) => String(b.observed_at ?? "").localeCompare(String(a.observed_at ?? "")))[0] ?? null;
+
+function accountOf(report: Json | null): CodexAccess["account"] {
+  const mode = textOf(report?.auth_mode);
+  if (mode === null) return null;
+  const type = mode.startsWith("chatgpt") ? "chatgpt" : "apiKey";
+  return { type, email: null, planType: textOf(report?.plan_type) };
+}
+
+/** Primary key and owner of the worker that a user means by an id; null when there is none (khala 3.1). */
+export async function workerOwner(
+  ctx: Context,
+  userId: number,
+  workerId: string,
+): Promise<{ pk: string; userId: number } | null> {
+  const [row] = await ctx.db
+    .select({ pk: codexWorkers.id, userId: codexWorkers.ownerUserId })
+    .from(codexWorkers)
+    .where(
+      and(eq(codexWorkers.workerId, workerId), isShared(workerId) ? eq(codexWorkers.ownerUserId, userId) : undefined),
+    );
+  return row ?? null;
+}
+
+/** Whether somebody else's worker has this id, so that a machine of this user cannot take it (remote-control 2). */
+export async function isForeignWorker(db: Database, userId: number, workerId: string): Promise<boolean> {
+  if (isShared(workerId)) return false;
+  const [row] = await db
+    .select({ userId: codexWorkers.ownerUserId })
+    .from(codexWorkers)
+    .where(eq(codexWorkers.workerId, workerId));
+  return row !== undefined && row.userId !== userId;
+}
+
+/** Marks a worker offline whose token was taken away: nobody beats for it any more (remote-control 2). */
+export const markWorkerOffline = (unit: Unit, userId: number, workerId: string) =>
+  unit.db
+    .update(codexWorkers)
+    .set({ lastHeartbeatAt: null })
+    .where(and(eq(codexWorkers.ownerUserId, userId), eq(codexWorkers.workerId, workerId)));
+
+/** All workers, for operators: the latest changed first. */
+export async function allWorkers(ctx: Context, limit = 200) {
+  const rows = await ctx.db
+    .select({
+      worker: codexWorkers,
+      pending: sql<number>`(select count(*)::int from codex_control_requests r
+        where r.worker_pk = "codex_workers"."id" and r.finished_at is null)`,
+    })
+    .from(codexWorkers)
+    .orderBy(desc(codexWorkers.updatedAt), codexWorkers.workerId)
+    .limit(limit);
+  const now = ctx.now();
+  return rows.map(({ worker, pending }) => ({
+    worker_id: worker.workerId,
+    user_id: worker.ownerUserId,
+    status: worker.status,
+    heartbeat: heartbeatState(worker, now, ctx.config.OA_CODEX_HEARTBEAT_STALE_AFTER_MS),
+    latest_seq: worker.latestSeq,
+    session_id: worker.executorSessionId,
+    link_state: linkState(worker.authState),
+    pending_requests: pending,
+    updated_at: wholeSeconds(worker.updatedAt),
+  }));
+}
+
+/** Control requests, for operators: the newest first, those of one state or all. */
+export async function allRequests(ctx: Context, state: RequestState | null, limit = 200) {
+  const rows = await ctx.db
+    .select({ request: codexControlRequests, workerId: codexWorkers.workerId })
+    .from(codexControlRequests)
+    .innerJoin(codexWorkers, eq(codexWorkers.id, codexControlRequests.workerPk))
+    .where(state ? eq(codexControlRequests.state, state) : undefined)
+    .orderBy(desc(codexControlRequests.createdAt))
+    .limit(limit);
+  return rows.map(({ request, workerId }) => ({
+    worker_id: workerId,
+    request_id: request.requestId,
+    user_id: request.userId,
+    method: request.method,
+    state: request.state,
+    thread_id: request.threadId,
+    created_at: wholeSeconds(request.createdAt),
+    deadline_at: wholeSeconds(request.deadlineAt),
+    finished_at: request.finishedAt && wholeSeconds(request.finishedAt),
+  }));
+}
+
+/** A person's link state, for operators. */
+export const linkStateOf = async (ctx: Context, userId: number): Promise<LinkState> =>
+  userLinkState(await workersOf(ctx.db, userId));
+
+export { expireRequests } from "./deadlines";

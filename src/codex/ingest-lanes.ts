@@ -1,0 +1,81 @@
+import type { Context } from "../context";
+import type { Caller } from "../http/caller";
+import { createLanes, type Lanes } from "../khala/lanes";
+import { tooLarge, tooMany } from "../refusal";
+import type { NewEvents, StoredBatch, StoredEvent } from "./contract";
+import { readEvents } from "./events";
+import { applyLanes, type Input, type Stored } from "./ingest";
+import { wholeSeconds } from "./times";
+import { isRunnable } from "./worker-state";
+import { findWorker, stoppedWorker } from "./workers";
+
+export type IngestLanes = Lanes<Input, Stored[]>;
+
+/** The combining lanes that all events of this node go through, one lane a worker (khala 3.5). */
+export const createIngest = (ctx: Context): IngestLanes =>
+  createLanes<Input, Stored[]>({
+    committers: ctx.store.kind === "pglite" ? 1 : 4,
+    weigh: ({ events }) => ({ events: events.length, bytes: events.reduce((sum, { bytes }) => sum + bytes, 0) }),
+    apply: (lanes) => ctx.commit((unit) => applyLanes(ctx, unit, lanes)),
+  });
+
+/**
+ * Stores events of a worker: one, or a batch that is stored whole or not at all (codex-chat 2.6). Refusals in order: shape,
+ * ownership, a stopped worker, size, rate; then those of the lane.
+ */
+export async function ingestEvents(
+  ctx: Context,
+  lanes: IngestLanes,
+  caller: Caller,
+  workerId: string,
+  body: NewEvents,
+): Promise<StoredEvent | StoredBatch> {
+  const { events, batch } = readEvents(body);
+  const worker = await findWorker(ctx.db, caller, workerId);
+  const moves = events[0]?.type === "worker.stopped" || events[0]?.type === "worker.failed";
+  if (worker && !isRunnable(worker) && !(worker.status === "stopping" && moves)) throw stoppedWorker();
+  const maxBytes = ctx.config.RUNTIME_KHALA_CODEX_WORKER_EVENTS_MAX_PAYLOAD_BYTES;
+  const largest = Math.max(0, ...events.map(({ bytes }) => bytes));
+  if (largest > maxBytes) {
+    throw tooLarge(`event.payload exceeds ${maxBytes} bytes.`, "khala_frame_payload_too_large", {
+      payload_bytes: largest,
+      max_payload_bytes: maxBytes,
+    });
+  }
+  await countEvents(ctx, caller, workerId, events.length);
+  const stored = await lanes.submit(`${caller.user.id}:${workerId}`, { caller, workerId, events });
+  if (batch) {
+    return {
+      worker_id: workerId,
+      latest_seq: Math.max(worker?.latestSeq ?? 0, ...stored.map(({ entry }) => entry.seq)),
+      events: stored.map(({ entry, replay }) => ({
+        seq: entry.seq,
+        event_type: entry.type,
+        idempotent_replay: replay,
+      })),
+    };
+  }
+  const [{ entry, replay }] = stored as [Stored];
+  return {
+    worker_id: workerId,
+    seq: entry.seq,
+    event_type: entry.type,
+    payload: entry.payload,
+    occurred_at: wholeSeconds(entry.occurredAt),
+    idempotent_replay: replay,
+  };
+}
+
+/** 240 events a second and worker, over all nodes; a batch that does not fit whole is refused whole (http-platform 3.3). */
+async function countEvents(ctx: Context, caller: Caller, workerId: string, count: number): Promise<void> {
+  const limit = ctx.config.RUNTIME_KHALA_CODEX_WORKER_EVENTS_PUBLISH_RATE_PER_SECOND;
+  const key = `${caller.user.id}:${workerId}`.slice(0, 128);
+  const window = await ctx.throttle.hit("khala.publish", key, limit, 1, count);
+  if (window.allowed) return;
+  throw tooMany("Too many requests. Retry in 1s.", 1, "khala_publish_rate_limited", {
+    topic: "runtime.codex_worker_events",
+    topic_class: "codex_worker_events",
+    max_publish_per_second: limit,
+    retry_after_ms: 1000,
+  });
+}
