@@ -26,6 +26,7 @@ export interface Surface {
   /** Whether the server listens on loopback only: then foreign host names are refused (http-platform 2.4). */
   loopback: boolean;
   before?: Entry["before"];
+  fast?: Entry["fast"];
   page?: Treatment["page"];
 }
 
@@ -38,7 +39,7 @@ export interface Composed {
 }
 
 /** Puts domains together under one treatment of requests. */
-export function compose(ctx: Platform, { domains, guards, loopback, before, page }: Surface): Composed {
+export function compose(ctx: Platform, { domains, guards, loopback, before, fast, page }: Surface): Composed {
   const routes: RouteTable = new Map();
   const app = new Elysia({ handler: { standardHostname: false } }).use(
     treatment({ ...pick(ctx), guards, routes, ...(page ? { page } : {}) }),
@@ -54,6 +55,7 @@ export function compose(ctx: Platform, { domains, guards, loopback, before, page
     reception: { trusted: addressSet(ctx.config.OA_TRUSTED_PROXIES), hosts: servedHosts(ctx.config, loopback) },
     routes,
     before: before ?? (() => null),
+    fast: fast ?? (() => null),
     handle: (request) => app.fetch(request),
   });
   return { fetch, routes, inFlight };

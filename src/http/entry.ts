@@ -26,6 +26,8 @@ export interface Entry {
     state: RequestState,
     server: Peer,
   ): Response | null | undefined | Promise<Response | null | undefined>;
+  /** Hashed files, which need nothing of what follows. Null = no such file. */
+  fast(request: Request, path: string): Response | null;
   /** The composed routes. */
   handle(request: Request): Response | Promise<Response>;
 }
@@ -82,6 +84,10 @@ export function entry(deps: Entry) {
     inFlight: () => inFlight.now,
     async fetch(request: Request, server: Peer): Promise<Response | undefined> {
       const { path, valid } = pathOf(request.url);
+      if (path.startsWith("/assets/")) {
+        const file = deps.fast(request, path);
+        if (file) return file;
+      }
       const facts = factsOf(request, server.requestIP(request)?.address ?? null, deps.reception);
       const state = remember(request, {
         facts,

@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, sql } from "drizzle-orm";
 import type { Database } from "../../db/database";
 import { orgMemberships } from "../../db/schema/identity";
 
@@ -128,4 +128,15 @@ export async function decide(
     if (!allowed) denied.push(`topic_denied:${topic}`);
   }
   return { allowed: denied.length === 0, orgId, granted, denied };
+}
+
+/** Whether each user is a member of the organisation now, in the places asked. One statement. */
+export async function areMembers(db: Database, asked: { userId: number; orgId: string }[]): Promise<boolean[]> {
+  if (!asked.length) return [];
+  const rows = await db
+    .select({ userId: orgMemberships.userId, orgId: orgMemberships.orgId })
+    .from(orgMemberships)
+    .where(inArray(orgMemberships.userId, [...new Set(asked.map(({ userId }) => userId))]));
+  const held = new Set(rows.map(({ userId, orgId }) => `${userId}\n${orgId}`));
+  return asked.map(({ userId, orgId }) => held.has(`${userId}\n${orgId}`));
 }

@@ -101,6 +101,8 @@ export interface Standing {
   ended: string | null;
   /** When it ends by itself: a session's refresh lifetime, a PAT's expiry; null = never. */
   endsAt: Date | null;
+  /** Set for a token that reaches one worker only (remote-control.md 2). */
+  workerId?: string | null;
 }
 
 /**
@@ -135,12 +137,13 @@ export async function standings(ctx: Context, ids: string[]): Promise<Map<string
         id: personalAccessTokens.id,
         userId: personalAccessTokens.tokenableId,
         endsAt: personalAccessTokens.expiresAt,
+        workerId: personalAccessTokens.workerId,
       })
       .from(personalAccessTokens)
       .innerJoin(users, sql`${users.id} = ${personalAccessTokens.tokenableId}`)
       .where(inArray(personalAccessTokens.id, tokens));
-    for (const { id, userId, endsAt } of rows) {
-      found.set(`pat:${id}`, { userId, ended: over(endsAt) ? "session_expired" : null, endsAt });
+    for (const { id, userId, endsAt, workerId } of rows) {
+      found.set(`pat:${id}`, { userId, ended: over(endsAt) ? "session_expired" : null, endsAt, workerId });
     }
   }
   return found;

@@ -1,0 +1,101 @@
+import type { AnyElysia } from "elysia";
+import { chatThreads, codexAccess, codexApi, codexJobs, isForeignWorker } from "./codex";
+import type { Context } from "./context";
+import type { Executable } from "./executable";
+import { type Composed, compose } from "./http/compose";
+import { documentRoute } from "./http/document";
+import type { Peer } from "./http/entry";
+import { type Check, health } from "./http/health";
+import { openapi } from "./http/openapi";
+import type { RouteTable } from "./http/routes";
+import type { RequestState } from "./http/state";
+import { identityApi, identityJobs } from "./identity";
+import { createGuards } from "./identity/guard";
+import { providerOf } from "./identity/providers";
+import { socketPaths } from "./khala/handshake";
+import type { KhalaNode } from "./khala/node";
+import { type KhalaSockets, khalaSockets } from "./khala/sockets";
+import { khalaAccess } from "./khala-access";
+import type { WebFiles } from "./shell/files";
+import { isPage } from "./shell/pages";
+import { createShell } from "./shell/shell";
+
+export interface AppParts {
+  executable: Pick<Executable, "version" | "buildId">;
+  web: WebFiles;
+  khala: KhalaNode;
+  /** Listens on loopback only: foreign host names are refused. */
+  loopback: boolean;
+  checks: { database: Check; migrations: Check };
+  draining(): boolean;
+  /** A sign-in link was used: the owner link's file can go. */
+  linkUsed(): void;
+}
+
+export interface App {
+  fetch(request: Request, server: Peer): Promise<Response | undefined>;
+  sockets: KhalaSockets;
+  routes: RouteTable;
+  openapi(): string;
+  inFlight(): number;
+}
+
+/** The whole surface of the product on one page: what answers, in the order of http-platform 2.1. */
+export function createApp(ctx: Context, parts: AppParts): App {
+  const { executable, web, khala, loopback, draining } = parts;
+  const { config } = ctx;
+  const guards = createGuards(ctx);
+  const access = khalaAccess(ctx);
+  const shell = createShell({ config, guards, web });
+  const sockets = khalaSockets(khala, access, { appUrl: ctx.appUrl, draining });
+
+  const domains: AnyElysia[] = [
+    identityApi(
+      ctx,
+      {
+        chatThreads: (userId, limit) => chatThreads(ctx, userId, limit),
+        codexAccess: (userId) => codexAccess(ctx, userId),
+        foreignWorker: isForeignWorker,
+        isPage,
+        linkUsed: parts.linkUsed,
+      },
+      guards,
+    ),
+    codexApi(ctx),
+  ];
+  identityJobs(ctx);
+  codexJobs(ctx);
+
+  let composed: Composed;
+  const document = () => openapi(composed.routes, { version: executable.version, appUrl: ctx.appUrl() });
+  const openapiJson = documentRoute(config, "/openapi.json", document);
+  const machine = health({
+    config,
+    metrics: ctx.metrics,
+    version: executable.version,
+    buildId: executable.buildId,
+    provider: providerOf(config),
+    startedAt: Date.now(),
+    staticDir: config.OA_CONTROL_STATIC_DIR ?? "embedded",
+    checks: {
+      ...parts.checks,
+      assets: () => "ok",
+      khala: async () => ((await khala.ready()) ? "ok" : "failed"),
+      jobs: () => (ctx.jobs.ready() ? "ok" : "stopped"),
+    },
+    draining,
+  });
+
+  composed = compose(ctx, {
+    domains,
+    guards,
+    loopback,
+    fast: shell.asset,
+    before: async (request: Request, state: RequestState, server: Peer) => {
+      if (socketPaths.has(state.path)) return sockets.upgrade(request, state, server);
+      return (await machine(request, state)) ?? openapiJson(request, state) ?? (await shell.page(request, state));
+    },
+    page: shell.errorPage,
+  });
+  return { fetch: composed.fetch, sockets, routes: composed.routes, openapi: document, inFlight: composed.inFlight };
+}

@@ -1,0 +1,40 @@
+/** The page paths of the web app and what a document request for each of them gets (web-ui 2.1). */
+
+export type PageRule =
+  | { kind: "public" }
+  | { kind: "guest" }
+  | { kind: "member" }
+  | { kind: "admin" }
+  | { kind: "redirect"; guest: string; member: string }
+  | { kind: "missing" };
+
+const exact: Record<string, PageRule> = {
+  "/": { kind: "public" },
+  "/login": { kind: "guest" },
+  "/register": { kind: "redirect", guest: "/login", member: "/" },
+  "/authenticate": { kind: "redirect", guest: "/login", member: "/" },
+  "/chat": { kind: "redirect", guest: "/", member: "/" },
+  "/pair": { kind: "member" },
+};
+
+const forms: [RegExp, PageRule][] = [
+  [/^\/chat\/[^/]+$/, { kind: "member" }],
+  [/^\/login\/link\/[^/]+$/, { kind: "guest" }],
+];
+
+/** The rule of a page path; paths that no page has are missing. */
+export const pageRule = (path: string): PageRule =>
+  exact[path] ?? forms.find(([form]) => form.test(path))?.[1] ?? { kind: "missing" };
+
+/** Whether a return path may lead there (web-ui 2.5). */
+export function isPage(path: string): boolean {
+  const bare = path.split(/[?#]/)[0] as string;
+  const { kind } = pageRule(bare);
+  return kind !== "missing" && kind !== "redirect" && bare !== "/login";
+}
+
+/** Whether a path is none of the web app's: API, files, sockets, machine endpoints (http-platform 3.7). */
+export const isForeignPath = (path: string): boolean => /^\/(api|assets|sanctum|internal|sync|socket)(\/|$)/.test(path);
+
+/** Whether the last segment has an extension. */
+export const hasExtension = (path: string): boolean => /\.[A-Za-z0-9]+$/.test(path.slice(path.lastIndexOf("/") + 1));
