@@ -169,14 +169,12 @@ for (const engine of engines) {
 
       test("an imported token without an id is found by its hash", async () => {
         const person = await app.person("import@a.example");
-        await app.ctx.db
-          .insert(personalAccessTokens)
-          .values({
-            tokenableId: person.id,
-            name: "seed-token",
-            token: sha256("oa_pat_seed_token_alpha"),
-            abilities: null,
-          });
+        await app.ctx.db.insert(personalAccessTokens).values({
+          tokenableId: person.id,
+          name: "seed-token",
+          token: sha256("oa_pat_seed_token_alpha"),
+          abilities: null,
+        });
         const me = await app.send("GET", "/api/me", { as: "oa_pat_seed_token_alpha" });
         expect(me.json.data.user.id).toBe(person.id);
       });
