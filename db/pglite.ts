@@ -54,8 +54,35 @@ class DurablePGlite extends PGlite {
     super(options);
   }
 
+  private dead: StoreError | null = null;
+
+  /**
+   * The engine stopped (PANIC, out of memory). PGlite would call into it for ever, waiting for an answer that never comes,
+   * so every way in throws from now on.
+   */
+  halt(why: StoreError): void {
+    if (this.dead || !this.mod) return;
+    this.dead = why;
+    const stop = () => {
+      throw why;
+    };
+    const nothing = () => {};
+    // `stackRestore` is called where PGlite handles an exception: what it throws leaves PGlite's loop.
+    Object.assign(this.mod, { _PostgresMainLoopOnce: stop, stackRestore: stop, _pq_buffer_remaining_data: stop });
+    Object.assign(this.mod, { _PostgresSendReadyForQueryIfNecessary: nothing, _pgl_pq_flush: nothing });
+  }
+
+  override close = async (): Promise<void> => {
+    if (!this.dead) await super.close();
+  };
+
   private async settled<T>(work: Promise<T>): Promise<T> {
-    const result = await work;
+    let result: T;
+    try {
+      result = await work;
+    } catch (error) {
+      throw this.dead ?? error;
+    }
     if (!this.wal) return result;
     try {
       await this.wal.settle();
@@ -136,22 +163,27 @@ export async function openPglite(options: PgliteOptions): Promise<Store> {
   if (folder) checkFolder(folder);
   const wal = folder && options.sync !== false ? new WalSync(options.fresh ? syncTree(folder) : null) : null;
   let last = "";
+  let opened = false;
+  let faulted = false;
   const fault = (error: unknown) => {
     const known = fileFailure(folder ?? "memory", error) ?? damaged(folder ?? "memory", reasonOf(error), error);
-    onFault?.(known);
+    if (opened && !faulted) queueMicrotask(() => onFault?.(known));
+    faulted ||= opened;
     return known;
   };
-  let pg: DurablePGlite;
+  let pg: DurablePGlite | undefined;
   try {
     if (folder) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const files = folder ? { fs: new DurableFiles(folder, wal) } : load ? { loadDataDir: load } : {};
     const told = (text: string) => {
       if (/FATAL|PANIC|ERROR/.test(text)) last = text.replace(/^.*?(FATAL|PANIC|ERROR):\s*/, "");
+      if (/^([\d:. -]+(\w+ )?(\[\d+\] )?)?PANIC:|^Aborted\(/.test(text)) pg?.halt(fault(new Error(last || text)));
       return false;
     };
     const start = { startParams: startParams(wal !== null), initDbStartParams: options.initdb, onStderr: told };
     pg = new DurablePGlite({ ...engine, ...files, ...start }, wal, fault);
     await pg.waitReady;
+    opened = true;
   } catch (error) {
     const what = folder ?? "memory";
     throw (
@@ -160,8 +192,9 @@ export async function openPglite(options: PgliteOptions): Promise<Store> {
       damaged(what, last || reasonOf(error), error)
     );
   }
-  const db: Database = drizzle(pg, { casing: "snake_case" });
-  const timer = folder ? setInterval(() => void tidy(pg).catch(fault), checkpointMs) : null;
+  const client = pg;
+  const db: Database = drizzle(client, { casing: "snake_case" });
+  const timer = folder ? setInterval(() => void tidy(client).catch(fault), checkpointMs) : null;
   timer?.unref();
   const store: Store = {
     kind: "pglite",
@@ -181,10 +214,10 @@ export async function openPglite(options: PgliteOptions): Promise<Store> {
     },
     async close() {
       if (timer) clearInterval(timer);
-      await pg.close();
+      await client.close();
     },
   };
-  clients.set(store, pg);
+  clients.set(store, client);
   return store;
 }
 

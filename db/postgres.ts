@@ -106,6 +106,13 @@ async function reach(options: PostgresOptions, sql: postgres.Sql<{ bigint: numbe
   }
 }
 
+/** @param version `server_version_num`. */
+export function refuseOld(version: number, url: string): void {
+  if (version >= 140_000) return;
+  const what = `the database at ${address(url)} is PostgreSQL ${Math.floor(version / 10_000)}`;
+  throw new StoreError(78, what, "use PostgreSQL 14 or newer");
+}
+
 const opened = new WeakMap<Store, PostgresOptions>();
 
 /** How a Postgres store was opened, for those who need a connection of their own; null for the embedded one. */
@@ -126,10 +133,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
   };
   try {
     const version = await reach(options, sql);
-    if (version < 140_000) {
-      const what = `the database at ${address(options.url)} is PostgreSQL ${Math.floor(version / 10_000)}`;
-      throw new StoreError(78, what, "use PostgreSQL 14 or newer");
-    }
+    refuseOld(version, options.url);
   } catch (error) {
     await close();
     throw error;

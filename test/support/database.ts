@@ -25,6 +25,7 @@ import { isAlive } from "../../db/lock";
 import { migrate } from "../../db/migrate";
 import { migrations } from "../../db/migrations";
 import { openDatabase } from "../../db/open";
+import type { EngineFiles } from "../../db/pglite";
 import { bakeEmpty, bakeTemplate, jobsSchema } from "../../db/template";
 import { dependencies } from "../../package.json";
 import { takeTurn } from "./turn";
@@ -140,6 +141,16 @@ async function pgliteTemplate(): Promise<Blob> {
   });
 }
 
+const parts = join(import.meta.dir, "../../node_modules/@electric-sql/pglite/dist");
+const part = (name: string) => Bun.file(join(parts, name));
+
+/** PGlite's parts, compiled once for all databases of this process. */
+export const engineFiles: EngineFiles = {
+  pgliteWasmModule: await WebAssembly.compile(await part("pglite.wasm").bytes()),
+  initdbWasmModule: await WebAssembly.compile(await part("initdb.wasm").bytes()),
+  fsBundle: part("pglite.data"),
+};
+
 /** Made while this file is loaded, because a hook of a test may take five seconds only. */
 const [pgliteTar, postgresTemplate] = await Promise.all([pgliteTemplate(), makePostgresTemplate()]);
 
@@ -148,7 +159,7 @@ let count = 0;
 /** A database of its own with every table, empty. `drop` closes the store and removes the database. */
 export async function freshDatabase(engine: Engine, options: { poolSize?: number } = {}): Promise<Fresh> {
   if (engine === "pglite") {
-    const store = await openDatabase({ kind: "pglite", folder: null, load: pgliteTar });
+    const store = await openDatabase({ kind: "pglite", folder: null, load: pgliteTar, engine: engineFiles });
     return { store, url: null, drop: () => store.close() };
   }
   const name = `test_${process.pid}_${++count}`;
@@ -166,6 +177,10 @@ export async function freshDatabase(engine: Engine, options: { poolSize?: number
     },
   };
 }
+
+/** The packed template as the executable embeds it, for what unpacks a data folder. */
+export const packedTemplate = async (): Promise<Uint8Array<ArrayBuffer>> =>
+  Uint8Array.from(Bun.zstdCompressSync(await pgliteTar.bytes(), { level: 1 }));
 
 /** An empty database on the shared server, without tables: for what migrates or refuses by itself. */
 export async function emptyDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
