@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { and, eq, gt, isNull } from "drizzle-orm";
+import { and, asc, eq, gt, isNull } from "drizzle-orm";
+import type { Database } from "../../db/database";
 import { authLoginLinks, users } from "../../db/schema/identity";
 import type { Context, Unit } from "../context";
 import { notFound } from "../refusal";
 import { loginLinkToken, sha256 } from "./credentials";
 import { inviteMail, mailPayload } from "./mail";
-import { foldEmail, nameFromEmail } from "./names";
+import { emailDomain, foldEmail, nameFromEmail } from "./names";
 import { mailIsConfigured, providerOf } from "./providers";
 import type { Visit } from "./sessions";
 import { openFor, type SignedIn } from "./sign-in";
@@ -76,7 +77,7 @@ export async function mintOwnerLink(ctx: Context): Promise<LoginLink | null> {
 }
 
 export interface OperatorLink {
-  /** Null: the owner's, or the only user there is. */
+  /** Null: the owner's. */
   email: string | null;
   name: string | null;
   isAdmin: boolean;
@@ -84,12 +85,21 @@ export interface OperatorLink {
   requestId: string;
 }
 
-/** A sign-in link for an existing or new user, minted by an operator (`ops login-link`). The provider must be `local`. */
+/**
+ * A sign-in link for an existing or new user, minted by an operator (`ops login-link`). Without an address it is for the
+ * first administrator there is, else for the owner-to-be. The provider must be `local`.
+ */
 export const mintLoginLink = (ctx: Context, wanted: OperatorLink): Promise<LoginLink> =>
   ctx.commit(async (unit) => {
-    const email = foldEmail(wanted.email ?? owner().email);
-    const user = await findUserByEmail(unit.db, email);
-    const fresh = !user && wanted.email === null && !(await anyUser(unit.db));
+    const user = await (wanted.email === null ? firstAdmin(unit.db) : findUserByEmail(unit.db, wanted.email));
+    const fresh = !user && wanted.email === null;
+    const email = user?.email ?? foldEmail(wanted.email ?? owner().email);
+    unit.audit({
+      event: "auth.login_link.created",
+      requestId: wanted.requestId,
+      ...(user ? { userId: user.id } : {}),
+      attributes: { email_domain: emailDomain(email), admin: String(wanted.isAdmin || fresh) },
+    });
     return insertLink(ctx, unit, {
       userId: user?.id ?? null,
       email,
@@ -98,6 +108,11 @@ export const mintLoginLink = (ctx: Context, wanted: OperatorLink): Promise<Login
       seconds: wanted.minutes * 60,
     });
   });
+
+async function firstAdmin(db: Database): Promise<UserRow | undefined> {
+  const [row] = await db.select().from(users).where(eq(users.isAdmin, true)).orderBy(asc(users.id)).limit(1);
+  return row;
+}
 
 /** Invites an address (auth.md 3.16): a link for 7 days, mailed too when mail is configured. 404 unless the provider is `local`. */
 export async function invite(
@@ -124,7 +139,7 @@ export async function invite(
       event: "auth.invite.created",
       requestId: visit.requestId,
       userId: inviter.id,
-      attributes: { admin: String(wanted.isAdmin), email_domain: email.split("@").at(-1) ?? "unknown" },
+      attributes: { admin: String(wanted.isAdmin), email_domain: emailDomain(email) },
     });
     return link;
   });

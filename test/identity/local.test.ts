@@ -80,6 +80,21 @@ for (const engine of engines) {
       }
     });
 
+    test("ops: without an address the link is the first administrator's", async () => {
+      const link = await mintLoginLink(app.ctx, {
+        email: null,
+        name: null,
+        isAdmin: false,
+        minutes: 15,
+        requestId: "t",
+      });
+      const answer = await app.send("POST", pathOf(link.url), { peer: app.peer() });
+      const me = await app.send("GET", "/api/me", { headers: { cookie: cookiesOf(answer) } });
+      expect([me.json.data.isAdmin, me.json.data.user.email]).toEqual([true, link.email]);
+      const [owner] = await app.ctx.db.select().from(users).orderBy(users.id).limit(1);
+      expect(me.json.data.user.id).toBe(owner?.id);
+    });
+
     test("a link posted from a foreign page is refused and stays good", async () => {
       const link = await mintLoginLink(app.ctx, {
         email: "x@a.example",
