@@ -53,12 +53,12 @@ export function createChannels({ wire, metrics }: Pick<HubDeps, "wire" | "metric
     const text = batchText(name, rows, true, last);
     let bytes = 0;
     encoded++;
-    if (wire.count(batches)) {
+    if (wire.subscriberCount(batches)) {
       const message = push("sync:update_batch", text);
       bytes += message.length;
       wire.publish(batches, message);
     }
-    if (wire.count(frames)) {
+    if (wire.subscriberCount(frames)) {
       const message = push("sync:frame", frameText(name, last, "KHALA_FRAME_KIND_UPDATE_BATCH", text));
       bytes += message.length;
       wire.publish(frames, message);

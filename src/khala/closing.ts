@@ -26,7 +26,7 @@ export const reauthRequired = (reason: string) => ({
   reason,
 });
 
-export function createClosing({ hub, clock, metrics }: KhalaNode): Closing {
+export function createClosing({ hub, clock, metrics, noteError }: KhalaNode): Closing {
   function endSubs({ seat }: Connection): void {
     for (const sub of [...seat.subs.values()]) hub.detach(sub);
   }
@@ -47,13 +47,13 @@ export function createClosing({ hub, clock, metrics }: KhalaNode): Closing {
 
   function expire({ socket, closing }: Connection, now: number): void {
     if (!closing || now < closing.deadline) return;
-    metrics.count("khala_closes_total", { code: closing.code });
     socket?.terminate();
   }
 
   function revoke(connection: Connection, reason: string): void {
     if (connection.closing) return;
     tellError(connection, "sync.auth", reauthRequired(reason));
+    noteError("reauth_required");
     metrics.count("khala_revocations_total", { reason });
     close(connection, 4401, "reauth_required", REVOKED_GRACE_MS);
   }

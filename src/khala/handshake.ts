@@ -39,8 +39,9 @@ export function refusal(
   headers: Record<string, string> = {},
 ): Response {
   const body = { message, error: { code, message }, reason_code: reason };
-  const asked = status === 401 ? { "www-authenticate": "Bearer" } : {};
-  return Response.json(body, { status, headers: { "cache-control": "no-store", ...asked, ...headers } });
+  const all = new Headers({ "cache-control": "no-store", ...headers });
+  if (status === 401) all.set("www-authenticate", "Bearer");
+  return Response.json(body, { status, headers: all });
 }
 
 export const unauthorizedText = "khala sync authorization failed";

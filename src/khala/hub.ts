@@ -268,7 +268,7 @@ export function createHub(deps: HubDeps): Hub {
     told?.();
   }
 
-  function whenCaughtUp(sub: Sub, told: () => void): void {
+  function whenCaughtUp(sub: Sub, told: () => void) {
     if (sub.mode === "live" || sub.gone) return told();
     const others = sub.onCaughtUp;
     sub.onCaughtUp = () => {
@@ -288,9 +288,9 @@ export function createHub(deps: HubDeps): Hub {
   }
 
   async function listen(id: number, name: string, listener: Listener): Promise<void> {
+    listening.add({ id, name, listener });
     const stream = await open(id, name);
     stream.listeners.add(listener);
-    listening.add({ id, name, listener });
   }
 
   /** After a reset; what cannot be opened now is tried again by the next sweep. */

@@ -5,10 +5,11 @@ import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
 import { type Appender, createAppender, JUMP } from "./append";
 import { createHub, DELAYS, type Hub } from "./hub";
-import type { Khala, Numbered } from "./khala";
+import type { Khala, Numbered, Row } from "./khala";
 import { createLogReader, type LogReader } from "./log";
-import { type Rules, readRules } from "./streams";
+import { type Rule, type Rules, readRules, ruleOf } from "./streams";
 import type { Clock, Wire } from "./sub";
+import { createViolations, type Violations } from "./violations";
 
 export interface NodeDeps {
   config: Config;
@@ -23,6 +24,8 @@ export interface KhalaNode extends Khala {
   id: string;
   config: Config;
   rules: Rules;
+  ruleOf(stream: string): Rule;
+  violations: Violations;
   clock: Clock;
   log: Log;
   metrics: Metrics;
@@ -31,6 +34,12 @@ export interface KhalaNode extends Khala {
   ensure: Appender["ensure"];
   /** The server whose sockets read; before it nothing is published to any. */
   publishOn(wire: Wire): void;
+  startedAt: Date;
+  /** An error was sent to a client, by its code; for the inspection view. */
+  noteError(code: string): void;
+  recentErrors(): { code: string; at: string; count: number }[];
+  /** What a counter of this node has come to, all labels together. */
+  total(counter: string): Promise<number>;
   /** Whether the log could be read when last asked (`/readyz`). */
   ready(): Promise<boolean>;
   stop(): void;
@@ -84,17 +93,22 @@ export async function createKhala(deps: NodeDeps): Promise<KhalaNode> {
   const { config, store, log, metrics, clock = realClock } = deps;
   await noteIdentity(deps);
   const rules = readRules(config);
+  const violations = createViolations();
   const reader = createLogReader(store);
   const appender = await createAppender({ store, rules, metrics, log });
-  let wire: Wire = { publish: () => {}, count: () => 0 };
+  let wire: Wire = { publish: () => {}, subscriberCount: () => 0 };
   const hub = createHub({
     log: reader,
-    wire: { publish: (topic, text) => wire.publish(topic, text), count: (topic) => wire.count(topic) },
+    wire: {
+      publish: (topic, text) => wire.publish(topic, text),
+      subscriberCount: (topic) => wire.subscriberCount(topic),
+    },
     clock,
     rules,
     metrics,
     journal: log,
   });
+  const errors = new Map<string, { at: number; count: number }>();
   let sweeping = false;
   const timer = setInterval(() => {
     if (sweeping) return;
@@ -110,17 +124,29 @@ export async function createKhala(deps: NodeDeps): Promise<KhalaNode> {
 
   function publish(numbered: Numbered[]): void {
     appender.learn(numbered);
-    for (const { streamId, first, rows, at } of numbered) {
+    for (const { streamId, stream, first, rows, at } of numbered) {
       hub.offer(streamId, first, rows);
+      noteLimits(stream, rows);
       const delay = (performance.now() - at) / 1000;
       metrics.observe("khala_commit_to_publish_seconds", delay, { origin: "local" }, DELAYS);
     }
+  }
+
+  /** What the server itself produces is never refused: above a limit it is only counted (khala 3.3). */
+  function noteLimits(stream: string, rows: readonly Row[]): void {
+    const { rate } = ruleOf(rules, stream);
+    if (rate !== null && violations.overRate(stream, rows.length, rate, clock.now())) {
+      violations.note(stream, "publish_rate_limited");
+    }
+    for (const { payload } of rows) if (payload === null) violations.note(stream, "frame_size_rejected");
   }
 
   return {
     id: config.OA_NODE_ID ?? randomId(),
     config,
     rules,
+    ruleOf: (stream) => ruleOf(rules, stream),
+    violations,
     clock,
     log,
     metrics,
@@ -131,6 +157,16 @@ export async function createKhala(deps: NodeDeps): Promise<KhalaNode> {
     publish,
     publishOn: (server) => {
       wire = server;
+    },
+    startedAt: new Date(clock.now()),
+    noteError(code) {
+      const found = errors.get(code);
+      errors.set(code, { at: clock.now(), count: (found?.count ?? 0) + 1 });
+    },
+    recentErrors: () => [...errors].map(([code, { at, count }]) => ({ code, at: new Date(at).toISOString(), count })),
+    async total(counter) {
+      const found = await metrics.registry.getSingleMetric(counter)?.get();
+      return found?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;
     },
     ready: () =>
       reader.heads([0]).then(

@@ -1,11 +1,13 @@
 import type { WebSocketHandler } from "bun";
+import type { Peer } from "../http/entry";
 import type { Facts } from "../http/facts";
+import type { RequestState } from "../http/state";
 import type { Access } from "./access";
 import { createClosing } from "./closing";
 import { type ClientFacts, windowOf } from "./compatibility";
 import { answer, type Connection, createConnection, type Socket, tell } from "./connection";
 import { CHANNEL } from "./frames";
-import { createHandshake } from "./handshake";
+import { createHandshake, socketPaths } from "./handshake";
 import { badTopic, createJoining } from "./joining";
 import type { KhalaNode } from "./node";
 import { type Message, parseMessage } from "./protocol";
@@ -18,28 +20,30 @@ const BURST = 100;
 const PER_SECOND = 50;
 const MOST_PER_SECOND = 200;
 const DRAIN_MS = 2000;
+const RECENT = 32;
 
 /** What Khala needs of `Bun.serve`. */
-export interface SocketServer {
+export interface SocketServer extends Peer, Wire {
   upgrade(request: Request, options: { data: Connection; headers: Record<string, string> }): boolean;
-  publish(topic: string, text: string): number;
-  subscriberCount(topic: string): number;
 }
 
-export interface SocketDeps {
-  node: KhalaNode;
-  access: Access;
+export interface SocketOptions {
   appUrl(): string;
+  /** The node is stopping: new handshakes are refused. */
+  draining?(): boolean;
   /** Told of a client that the compatibility gate turned away (khala 3.10). */
   onIncompatible?(connection: Connection, code: string, client: ClientFacts): void;
 }
 
+/** What is known of a request that may be a handshake. */
+export type Arrival = Pick<RequestState, "path" | "facts">;
+
 export interface KhalaSockets {
   /**
-   * Answers a request for one of `socketPaths`: a refusal, or undefined when the connection was taken over. Call it before
-   * any route; `facts.origin` is the request's own origin.
+   * Answers a handshake, before any route: a refusal; undefined when the connection was taken over, which ends the request;
+   * null when the path is none of Khala's.
    */
-  upgrade(request: Request, server: SocketServer, facts: Facts): Promise<Response | undefined>;
+  upgrade(request: Request, state: Arrival, server: Peer): Promise<Response | null | undefined>;
   /** The `websocket` member of `Bun.serve`. */
   websocket: WebSocketHandler<Connection>;
   connections: ReadonlySet<Connection>;
@@ -49,16 +53,18 @@ export interface KhalaSockets {
   /** Closes all sockets of a user, 4403; how many. */
   closeUser(userId: number): number;
   recheck(): Promise<void>;
+  /** Close codes of the last 32 sockets that ended, newest last. */
+  recentCloses(): string[];
   /** New handshakes are refused, sockets are closed 1012 spread over 2 s. */
   drain(): Promise<void>;
   stop(): void;
 }
 
 /** The sockets of this node: handshake, messages and what ends them. Starts reading `sys.revocations`. */
-export async function khalaSockets(deps: SocketDeps): Promise<KhalaSockets> {
-  const { node, access, appUrl } = deps;
+export function khalaSockets(node: KhalaNode, access: Access, options: SocketOptions): KhalaSockets {
   const { clock, metrics, hub, config, log } = node;
   const connections = new Set<Connection>();
+  const closes: string[] = [];
   const perUser = new Map<number, number>();
   let draining = false;
   const closing = createClosing(node);
@@ -71,15 +77,16 @@ export async function khalaSockets(deps: SocketDeps): Promise<KhalaSockets> {
     window: windowOf(config),
     onIncompatible(connection, code, client) {
       metrics.count("compatibility_rejections_total", { surface: "khala_websocket", code });
-      deps.onIncompatible?.(connection, code, client as ClientFacts);
+      options.onIncompatible?.(connection, code, client as ClientFacts);
     },
   });
-  const handshake = createHandshake(node, access, appUrl, {
-    draining: () => draining,
+  const handshake = createHandshake(node, access, options.appUrl, {
+    draining: () => draining || options.draining?.() === true,
     sockets: () => connections.size,
     socketsOf: (userId) => perUser.get(userId) ?? 0,
   });
-  await listenForRevocations();
+  /** No socket is opened before revocations are read. */
+  let listening: Promise<void> | null = null;
   const beat = Math.min(config.OA_KHALA_HEARTBEAT_INTERVAL_MS, config.OA_KHALA_HEARTBEAT_TIMEOUT_MS);
   const timer = setInterval(watch.tick, Math.max(20, Math.min(250, beat / 4)));
   timer.unref();
@@ -93,31 +100,25 @@ export async function khalaSockets(deps: SocketDeps): Promise<KhalaSockets> {
     });
   }
 
-  function attachTo(server: SocketServer): void {
-    const wire: Wire = {
-      publish: (topic, text) => void server.publish(topic, text),
-      count: (topic) => server.subscriberCount(topic),
-    };
-    node.publishOn(wire);
-  }
   let known: SocketServer | null = null;
 
-  async function upgrade(request: Request, server: SocketServer, facts: Facts): Promise<Response | undefined> {
+  async function upgrade(request: Request, { path, facts }: Arrival, peer: Peer): Promise<Response | null | undefined> {
+    if (!socketPaths.has(path)) return null;
+    const server = peer as SocketServer;
     if (known !== server) {
       known = server;
-      attachTo(server);
+      node.publishOn(server);
     }
-    let admitted: Awaited<ReturnType<typeof handshake.admit>>;
-    try {
-      admitted = await handshake.admit(request, facts);
-    } catch (error) {
-      log.warn("khala", "khala handshake failed", { error: String(error) });
-      throw error;
-    }
+    const admitted = await handshake.admit(request, facts);
     if (admitted instanceof Response) {
       await noteRefusal(admitted, facts);
       return admitted;
     }
+    listening ??= listenForRevocations().catch((error) => {
+      listening = null;
+      throw error;
+    });
+    await listening;
     const data = createConnection(admitted.opening, clock.now());
     if (server.upgrade(request, { data, headers: admitted.headers })) {
       metrics.count("khala_handshakes_total", { result: "ok" });
@@ -145,7 +146,9 @@ export async function khalaSockets(deps: SocketDeps): Promise<KhalaSockets> {
   function closed(socket: Socket, code: number): void {
     const { data } = socket;
     if (!connections.delete(data)) return;
-    metrics.count("khala_closes_total", { code });
+    metrics.count("khala_closes_total", { code: data.closing?.code ?? code });
+    closes.push(String(data.closing?.code ?? code));
+    if (closes.length > RECENT) closes.shift();
     data.joined = null;
     data.inbox.length = 0;
     data.closing ??= { code, reason: "", deadline: 0 };
@@ -155,7 +158,7 @@ export async function khalaSockets(deps: SocketDeps): Promise<KhalaSockets> {
     else perUser.delete(data.claims.userId);
   }
 
-  function receive(socket: Socket, data: string | Buffer): void {
+  function receive(socket: Socket, data: string | Buffer) {
     const connection = socket.data;
     if (connection.closing) return;
     const now = clock.now();
@@ -277,6 +280,7 @@ export async function khalaSockets(deps: SocketDeps): Promise<KhalaSockets> {
     closeById: (id) => closeByHand([...connections].filter((connection) => connection.id === id)) > 0,
     closeUser: (userId) => closeByHand([...connections].filter(({ claims }) => claims.userId === userId)),
     recheck: watch.recheck,
+    recentCloses: () => [...closes],
     drain,
     stop: () => clearInterval(timer),
   };

@@ -18,8 +18,8 @@ export interface Line {
 
 /** Topic-wide publishing of the server layer. */
 export interface Wire {
-  publish(topic: string, text: string): void;
-  count(topic: string): number;
+  publish(topic: string, text: string): unknown;
+  subscriberCount(topic: string): number;
 }
 
 export interface Clock {

@@ -81,8 +81,12 @@ export function createSubscribing(node: KhalaNode, access: Access): Subscribing 
   ): StaleTopic => ({ topic, stream, rule: ruleOf(rules, stream), reason, resumeAfter, place });
 
   function tellStale(connection: Connection, topics: StaleTopic[]) {
-    for (const { reason, rule } of topics) metrics.count("khala_stale_cursor_total", { reason, class: rule.class });
+    for (const { stream, reason, rule } of topics) {
+      metrics.count("khala_stale_cursor_total", { reason, class: rule.class });
+      node.violations.note(stream, reason);
+    }
     const error = staleCursor(topics);
+    node.noteError(error.code);
     tellError(connection, topics[0]?.topic as string, error);
     return error;
   }
@@ -141,6 +145,7 @@ export function createSubscribing(node: KhalaNode, access: Access): Subscribing 
         topic,
       });
     }
+    node.noteError("forbidden_topic");
     answer(connection, message, "error", forbiddenTopics(denied));
   }
 
@@ -190,7 +195,7 @@ export function createSubscribing(node: KhalaNode, access: Access): Subscribing 
     }
   }
 
-  function unsubscribe(connection: Connection, message: Message): void {
+  function unsubscribe(connection: Connection, message: Message) {
     const topics = parseTopics(message.payload.topics);
     if (!topics) return answer(connection, message, "error", badSubscription("topics"));
     const { seat, joined } = connection;

@@ -44,7 +44,7 @@ export function createWatch({ node, access, closing, connections }: WatchDeps): 
     void recheck().catch((error) => node.log.warn("khala", "khala recheck failed", { error: String(error) }));
   }
 
-  function look(connection: Connection, now: number): void {
+  function look(connection: Connection, now: number) {
     if (connection.closing) return closing.expire(connection, now);
     const { joined } = connection;
     if (!joined && now - connection.idleSince >= JOIN_MS) return closing.close(connection, 4408, "join_timeout");
@@ -70,6 +70,7 @@ export function createWatch({ node, access, closing, connections }: WatchDeps): 
 
   function cutSlow(connection: Connection): void {
     metrics.count("khala_slow_consumer_closes_total");
+    node.noteError("slow_consumer");
     const [topic = ""] = connection.seat.subs.keys();
     tellError(connection, topic, {
       code: "slow_consumer",
