@@ -86,7 +86,10 @@ export function post(message: NewMessage): Outgoing {
 export function release(requestId: string): void {
   const one = outbox.peek().find((entry) => entry.requestId === requestId);
   if (!one || one.state === "sending") return;
-  if (one.state !== "refused") return change(requestId, { held: false });
+  if (one.state !== "refused") {
+    change(requestId, { held: false });
+    return;
+  }
   const again: Outgoing = { ...one, requestId: freshId("thread_message_"), state: "waiting", why: null, held: false };
   outbox.value = outbox.peek().map((entry) => (entry === one ? again : entry));
   void remove(requestId)

@@ -11,7 +11,7 @@ import { Failure, Loading } from "../../parts/states";
 import { session } from "../../session";
 import { noteChat, titled } from "../../shell/chats";
 import { offer } from "../../shell/commands";
-import { machines } from "../../shell/machines";
+import { machines, workers } from "../../shell/machines";
 import { navigate, pageTitle, readdress } from "../../shell/router";
 import { threadPath } from "../../shell/routes";
 import { useTop } from "../../shell/top";
@@ -100,7 +100,11 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
     const id = threadId ?? newThreadId(world.now(), world.random());
     if (!threadId) conversation(id, { fresh: true });
     bottom.stick();
-    const workerId = threadId ? null : picked.peek();
+    // The worker is settled with the message, so that every attempt is the same request; one that is gone is not named.
+    const wanted = head?.workerId ?? picked.peek() ?? accessWorker();
+    const workerId = workers.peek().some(({ worker_id, status }) => worker_id === wanted && status === "running")
+      ? wanted
+      : null;
     post({ threadId: id, text, held: how === "queue", workerId });
     if (threadId) return;
     noteChat(id, { title: titled(text.slice(0, 80)), workerId });

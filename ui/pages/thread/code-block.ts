@@ -75,7 +75,10 @@ function number(figure: HTMLElement, source: string): void {
   const count = source.replace(/\n$/, "").split("\n").length;
   const body = figure.querySelector("pre");
   const old = figure.querySelector(".code-numbers");
-  if (count <= NUMBERED || !body) return old?.remove();
+  if (count <= NUMBERED || !body) {
+    old?.remove();
+    return;
+  }
   const gutter = old ?? make("span", "code-numbers");
   gutter.setAttribute("aria-hidden", "true");
   gutter.textContent = Array.from({ length: count }, (_, n) => n + 1).join("\n");

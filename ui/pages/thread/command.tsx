@@ -1,5 +1,4 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { duration } from "../../parts/clock";
 import { CopyButton } from "../../parts/copy";
 import { Icon } from "../../parts/icons";
 import { ansi, withoutAnsi } from "../../transcript/ansi";
@@ -9,6 +8,7 @@ import { save } from "./export";
 import type { ItemProps } from "./item";
 import { useRemembered } from "./memory";
 import { revealed } from "./reveal";
+import { took } from "./took";
 
 /** Lines in the page of a long output until all are asked for (web-ui 13, case 27); some 20 of them are in view. */
 const TAIL = 200;
@@ -41,7 +41,7 @@ export function CommandCard({ talk, item }: ItemProps) {
             {item.status === "interrupted" && <span>stopped</span>}
             {exit !== null && exit !== 0 && <span class="tone-bad">exit {exit}</span>}
             {exit === null && item.status === "failed" && <span class="tone-bad">failed</span>}
-            {!running && ms !== null && <span class="number">{duration(ms)}</span>}
+            {!running && ms !== null && <span class="number">{took(ms)}</span>}
             <Icon name={open ? "up" : "down"} />
           </span>
         </button>
@@ -90,7 +90,7 @@ function Output({ item, talk }: Pick<ItemProps, "item" | "talk">) {
         </div>
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard */}
-      <pre ref={box} class={all ? "output tall" : "output"} tabIndex={0} aria-label="Output">
+      <pre ref={box} class={all ? "output tall" : "output"} tabIndex={0}>
         {ansi(lines).map(({ text, style }, n) =>
           style ? (
             <span key={n} class={style}>

@@ -43,7 +43,9 @@ export interface Head {
   before: string | null;
 }
 
+/** Turns in the first read, and in each older page: small ones keep scrolling smooth. */
 const TURNS = 20;
+const OLDER = 10;
 const AGAIN_MS = 2000;
 
 /**
@@ -150,7 +152,7 @@ export class Conversation {
     if (!before || this.loadingOlder.peek()) return false;
     this.loadingOlder.value = true;
     const { data } = await api.get<{ data: unknown }>(path`/api/runtime/threads/${this.threadId}`, {
-      query: { limit: TURNS, before },
+      query: { limit: OLDER, before },
     });
     if (data && this.#state.before === before) {
       prependSnapshot(this.#state, data.data);

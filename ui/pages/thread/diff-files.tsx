@@ -1,10 +1,11 @@
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { CopyButton } from "../../parts/copy";
 import { Icon } from "../../parts/icons";
 import { type DiffLine, type FileDiff, type Hunk, type Mark, rows, wordMarks } from "../../transcript/diff";
 import type { Conversation } from "./conversation";
 import { useRemembered } from "./memory";
 import { revealed } from "./reveal";
+import { Windowed } from "./windowed";
 
 interface Props {
   talk: Conversation;
@@ -19,8 +20,6 @@ interface Props {
 
 /** Lines of all files together up to which they open by themselves. */
 const SMALL = 60;
-/** Lines in the page at first; the rest on demand. */
-const FIRST = 400;
 
 /** Files with their diffs (web-ui 16.2): one card each, a list above where there are several. */
 export function DiffFiles({ talk, name, files, note, open }: Props) {
@@ -135,46 +134,31 @@ function FileCard({ talk, name, file, note, open: atFirst, view, setView }: File
   );
 }
 
+/** Lines that come and go together in a long diff, and the height of one in pixels. */
+const BLOCK = 80;
+const LINE_PX = 20;
+
 function DiffBody({ file, view }: { file: FileDiff; view: "unified" | "split" }) {
-  const [all, setAll] = useState(false);
   if (file.binary) return <p class="no-output">Binary file</p>;
   if (file.hunks.length === 0) return <p class="no-output">No lines changed</p>;
-  let left = all ? Number.POSITIVE_INFINITY : FIRST;
-  let hidden = 0;
-  const parts: Hunk[] = [];
-  for (const hunk of file.hunks) {
-    if (left <= 0) {
-      hidden += hunk.lines.length;
-      continue;
-    }
-    parts.push(hunk.lines.length > left ? { ...hunk, lines: hunk.lines.slice(0, left) } : hunk);
-    hidden += Math.max(0, hunk.lines.length - left);
-    left -= hunk.lines.length;
-  }
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard
-    <div class={view === "split" ? "diff split" : "diff"} tabIndex={0} role="group" aria-label={`Diff of ${file.path}`}>
+    <section class={view === "split" ? "diff split" : "diff"} tabIndex={0} aria-label={`Diff of ${file.path}`}>
       <div class="diff-lines">
-        {parts.map((hunk, n) => (
-          <HunkView key={n} hunk={hunk} view={view} />
+        {file.hunks.map((hunk, n) => (
+          <HunkView key={n} hunk={hunk} view={view} first={n === 0} />
         ))}
       </div>
-      {hidden > 0 && (
-        <button type="button" class="link-button diff-more" onClick={() => setAll(true)}>
-          Show {hidden.toLocaleString("en")} more lines
-        </button>
-      )}
-    </div>
+    </section>
   );
 }
 
 /** Context beyond this stays folded in the middle of a hunk. */
 const CONTEXT = 6;
 
-function HunkView({ hunk, view }: { hunk: Hunk; view: "unified" | "split" }) {
+function HunkView({ hunk, view, first }: { hunk: Hunk; view: "unified" | "split"; first: boolean }) {
   const [open, setOpen] = useState<ReadonlySet<number>>(new Set());
-  const marks = marksOf(hunk.lines);
-  const runs = folded(hunk.lines, open);
+  const runs = useMemo(() => folded(hunk.lines, open), [hunk, open]);
   return (
     <>
       {hunk.header && (
@@ -195,17 +179,55 @@ function HunkView({ hunk, view }: { hunk: Hunk; view: "unified" | "split" }) {
           >
             {run.count} unchanged lines
           </button>
-        ) : view === "split" ? (
-          rows(run.lines).map(({ left, right }, m) => (
-            <div key={`${n}.${m}`} class="d-pair">
-              <Side line={left} side="old" marks={left ? marks.get(left) : undefined} />
-              <Side line={right} side="now" marks={right ? marks.get(right) : undefined} />
-            </div>
-          ))
         ) : (
-          run.lines.map((line, m) => <Line key={`${n}.${m}`} line={line} marks={marks.get(line)} />)
+          blocks(run.lines).map((lines, m) => (
+            <Windowed
+              key={`${n}.${m}`}
+              keys={[]}
+              within=".diff"
+              open={first && n === 0 && m === 0}
+              estimate={() => (view === "split" ? rows(lines).length : lines.length) * LINE_PX}
+            >
+              {() => <Lines lines={lines} view={view} />}
+            </Windowed>
+          ))
         ),
       )}
+    </>
+  );
+}
+
+/** Pieces of a run; one that replaces another stays with it. */
+function blocks(lines: DiffLine[]): DiffLine[][] {
+  if (lines.length <= BLOCK) return [lines];
+  const out: DiffLine[][] = [];
+  for (let n = 0; n < lines.length; ) {
+    let end = Math.min(lines.length, n + BLOCK);
+    while (end < lines.length && end - n < BLOCK * 2 && lines[end]?.kind === "add") end += 1;
+    out.push(lines.slice(n, end));
+    n = end;
+  }
+  return out;
+}
+
+function Lines({ lines, view }: { lines: DiffLine[]; view: "unified" | "split" }) {
+  const marks = useMemo(() => marksOf(lines), [lines]);
+  if (view === "unified")
+    return (
+      <>
+        {lines.map((line, n) => (
+          <Line key={n} line={line} marks={marks.get(line)} />
+        ))}
+      </>
+    );
+  return (
+    <>
+      {rows(lines).map(({ left, right }, n) => (
+        <div key={n} class="d-pair">
+          <Side line={left} side="old" marks={left ? marks.get(left) : undefined} />
+          <Side line={right} side="now" marks={right ? marks.get(right) : undefined} />
+        </div>
+      ))}
     </>
   );
 }
@@ -241,7 +263,6 @@ function folded(lines: DiffLine[], open: ReadonlySet<number>): Run[] {
 
 function marksOf(lines: DiffLine[]): Map<DiffLine, Mark[]> {
   const marks = new Map<DiffLine, Mark[]>();
-  if (lines.length > 2000) return marks;
   for (const { left, right } of rows(lines)) {
     if (left?.kind !== "del" || right?.kind !== "add") continue;
     const found = wordMarks(left.text, right.text);

@@ -1,5 +1,5 @@
 import "./thread.css";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../../parts/announce";
 import { mac } from "../../shell/keys";
 import { hash } from "../../shell/router";
@@ -20,6 +20,7 @@ export { TopActions } from "./top-actions";
 export function Log({ talk }: LogProps) {
   const ids = talk.turnIds.value;
   const { before, pending } = talk.head.value;
+  const from = useFirstThingsFirst(ids.length);
   const stray = pending.filter((ask) => ask.turnId === null);
   useAnnouncements(talk);
   useLink(talk);
@@ -27,18 +28,35 @@ export function Log({ talk }: LogProps) {
   return (
     <>
       {findOpen.value && <FindBar talk={talk} />}
-      {before && <Older talk={talk} />}
+      {before && from === 0 && <Older talk={talk} />}
       {ids.length === 0 && talk.phase.value.kind === "ready" && (
         <p class="log-empty">No transcript messages yet for this thread.</p>
       )}
-      {ids.map((id, n) => (
-        <TurnView key={id} talk={talk} id={id} last={n === ids.length - 1} recent={n >= ids.length - 3} />
+      {ids.slice(from).map((id, n, shown) => (
+        <TurnView key={id} talk={talk} id={id} last={n === shown.length - 1} recent={n >= shown.length - FIRST} />
       ))}
       {stray.map(({ id }) => (
         <AskCard key={id} talk={talk} id={id} />
       ))}
     </>
   );
+}
+
+/** Turns that are drawn before anything else: the end of the conversation is what one opens it for. */
+const FIRST = 3;
+
+/** The index of the first turn to draw: near the end at first, 0 as soon as the end has been painted. */
+function useFirstThingsFirst(count: number): number {
+  const [all, setAll] = useState(false);
+  const any = count > 0;
+  useEffect(() => {
+    if (!any) return;
+    let frame = requestAnimationFrame(() => {
+      frame = requestAnimationFrame(() => setAll(true));
+    });
+    return () => cancelAnimationFrame(frame);
+  }, [any]);
+  return all ? 0 : Math.max(0, count - FIRST);
 }
 
 /** Reads older turns before the reader gets there. */

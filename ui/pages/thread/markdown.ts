@@ -57,7 +57,7 @@ const clean = (html: string): DocumentFragment =>
       "tabindex",
     ],
     ALLOWED_URI_REGEXP: safeLink,
-    ALLOW_DATA_ATTR: false,
+    ADD_URI_SAFE_ATTR: ["target", "rel", "data-lang", "start", "type", "checked", "disabled", "tabindex"],
   });
 
 interface Block {
@@ -94,7 +94,7 @@ function blocksOf(text: string): Block[] {
 /** The whole text at once. */
 export function renderMarkdown(text: string): DocumentFragment {
   const out = document.createDocumentFragment();
-  for (const { html } of blocksOf(plainBreaks(text))) out.append(...nodesOf(html));
+  out.append(...nodesOf(marked.parser(marked.lexer(plainBreaks(text)))));
   return out;
 }
 
@@ -115,7 +115,7 @@ const OPEN = 2;
  */
 export class MarkdownView {
   #shown: { html: string; nodes: Node[] }[] = [];
-  /** So many blocks, and characters, can no longer change. */
+  /** So many blocks, and characters, can no longer change; -1 when all was rendered at once. */
   #fixed = 0;
   #fixedText = "";
 
@@ -123,6 +123,11 @@ export class MarkdownView {
 
   update(text: string, complete: boolean): void {
     const whole = plainBreaks(text);
+    if (complete && (this.#shown.length === 0 || this.#fixed < 0)) {
+      this.#atOnce(whole);
+      return;
+    }
+    if (this.#fixed < 0) this.#clear();
     if (complete || !whole.startsWith(this.#fixedText)) {
       this.#fixed = 0;
       this.#fixedText = "";
@@ -137,6 +142,22 @@ export class MarkdownView {
     if (!tail.startsWith(raw)) return;
     this.#fixed += done.length;
     this.#fixedText += raw;
+  }
+
+  /** What never grew is rendered in one go, which is far cheaper than block by block. */
+  #atOnce(whole: string): void {
+    this.#clear();
+    const nodes = nodesOf(marked.parser(marked.lexer(whole)));
+    this.container.append(...nodes);
+    this.#shown = [{ html: "", nodes }];
+    this.#fixed = -1;
+  }
+
+  #clear(): void {
+    for (const { nodes } of this.#shown) for (const node of nodes) (node as ChildNode).remove();
+    this.#shown = [];
+    this.#fixed = 0;
+    this.#fixedText = "";
   }
 
   #put(htmls: string[]): void {

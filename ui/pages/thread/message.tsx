@@ -84,6 +84,7 @@ function quote(talk: Conversation, item: Item) {
 
 const words = (item: Item): string => {
   const row = document.querySelector(`[data-row="${CSS.escape(item.key)}"] .prose`);
+  // biome-ignore lint/performance/useDomNodeTextContent: as it is read, with line breaks
   return row instanceof HTMLElement ? row.innerText : item.text;
 };
 

@@ -59,15 +59,15 @@ export function Questions({ talk, ask }: { talk: Conversation; ask: Ask }) {
   const locked = mine.state === "sending" || ask.answerId !== null;
   useEffect(() => (card.current ? watchAsk(ask.id, card.current) : undefined), [ask.id]);
 
-  const valueOf = ({ id, options }: Question) =>
+  const givenTo = ({ id, options }: Question) =>
     options.length === 0 || picked[id] === OTHER ? (typed[id] ?? "").trim() : (picked[id] ?? "");
-  const complete = questions.every((question) => valueOf(question) !== "");
+  const complete = questions.every((question) => givenTo(question) !== "");
   const send = (event: Event) => {
     event.preventDefault();
     if (!complete || locked) return;
     const response = elicited
-      ? { action: "accept", content: contentOf(ask, questions, valueOf), _meta: null }
-      : { answers: Object.fromEntries(questions.map((one) => [one.id, { answers: [valueOf(one)] }])) };
+      ? { action: "accept", content: contentOf(ask, questions, givenTo), _meta: null }
+      : { answers: Object.fromEntries(questions.map((one) => [one.id, { answers: [givenTo(one)] }])) };
     void answer(talk, ask, { body: { response }, label: "Answered" });
   };
   const link = elicited ? text(ask.params, "url") : null;
@@ -183,12 +183,12 @@ function Typed({
 /** The value of the choice that opens the text field; no label can be it. */
 const OTHER = "\u0000other";
 
-function contentOf(ask: Ask, questions: Question[], valueOf: (question: Question) => string): Record<string, unknown> {
+function contentOf(ask: Ask, questions: Question[], givenTo: (question: Question) => string): Record<string, unknown> {
   const properties = fields(fields(ask.params.requestedSchema).properties);
   return Object.fromEntries(
     questions.map((question) => {
       const { type } = fields(properties[question.id]);
-      const value = valueOf(question);
+      const value = givenTo(question);
       if (type === "boolean") return [question.id, value === "Yes"];
       if (type === "number" || type === "integer") return [question.id, Number(value)];
       return [question.id, value];

@@ -1,4 +1,3 @@
-import { duration } from "../../parts/clock";
 import { Pill, type Tone } from "../../parts/dot";
 import { Icon } from "../../parts/icons";
 import { count, fields, list, text } from "../../transcript/fields";
@@ -7,6 +6,7 @@ import type { ItemProps } from "./item";
 import { useRemembered } from "./memory";
 import { Json } from "./raw";
 import { revealed } from "./reveal";
+import { took } from "./took";
 
 /** Badge words of the baseline (web-ui 7.2). */
 export function badge(item: Item, awaiting: boolean): { word: string; tone: Tone } {
@@ -39,7 +39,7 @@ export function ToolCard({ talk, item }: ItemProps) {
           <code>{server ? `${server}.${name}` : name}</code>
           {item.status === "inProgress" && item.text && <span class="progress">{item.text}</span>}
           <span class="end">
-            {ms !== null && <span class="number">{duration(ms)}</span>}
+            {ms !== null && <span class="number">{took(ms)}</span>}
             <Pill tone={tone}>{word}</Pill>
             <Icon name={open ? "up" : "down"} />
           </span>

@@ -20,10 +20,22 @@ interface Props {
   recent: boolean;
 }
 
-/** One turn: what was said and done, what was asked, how it ended. */
-export function TurnView({ talk, id, last, recent }: Props) {
+/** One turn: what was said and done, what was asked, how it ended. Far from the viewport it is only its height. */
+export function TurnView(props: Props) {
+  const { talk, id, recent } = props;
   const turn = talk.turn(id).value;
   if (!turn || (turn.status === "steered" && turn.items.length === 0)) return null;
+  const keys = [...turn.items, ...asksOf(talk, turn).map((ask) => `ask ${ask.id}`)];
+  return (
+    <Windowed keys={keys} open={recent} estimate={() => estimate(talk, turn.items) + END_PX}>
+      {() => <Parts {...props} turn={turn} />}
+    </Windowed>
+  );
+}
+
+const END_PX = 40;
+
+function Parts({ talk, turn, last, recent }: Props & { turn: Turn }) {
   const chunks: string[][] = [];
   for (let n = 0; n < turn.items.length; n += CHUNK) chunks.push(turn.items.slice(n, n + CHUNK));
   const asks = asksOf(talk, turn);
@@ -37,7 +49,7 @@ export function TurnView({ talk, id, last, recent }: Props) {
   return (
     <section class="turn" aria-label="Turn">
       {chunks.map((keys, n) => (
-        <Windowed key={n} keys={keys} open={recent && n >= chunks.length - 2} estimate={estimate(talk, keys)}>
+        <Windowed key={n} keys={keys} open={recent && n >= chunks.length - 2} estimate={() => estimate(talk, keys)}>
           {() => keys.map((key) => <Row key={key} talk={talk} itemKey={key} lastTurn={last} asks={by.get(key)} />)}
         </Windowed>
       ))}
