@@ -156,17 +156,12 @@ async function startSteps(
     draining: () => draining,
     linkUsed: () => forgetOwnerLink(folder),
   });
-  if (options.jobs !== false) {
-    await jobs.start();
-    undo.push({ name: "jobs", run: () => jobs.stop(1000) });
-  }
+  await jobs.start({ run: options.jobs !== false });
+  undo.push({ name: "jobs", run: () => jobs.stop(1000) });
 
   const server = listen(bind, options, app);
   undo.push({ name: "listener", run: async () => void (await server.stop(true)) });
-  khala.publishOn({
-    publish: (topic, text) => void server.publish(topic, text),
-    count: (topic) => server.subscriberCount(topic),
-  });
+  khala.publishOn(server);
   const listening = "socket" in bind ? `unix:${bind.socket}` : addressOf(bind.host, server.port as number);
   if (!config.APP_URL && !("socket" in bind)) url = listening;
 
@@ -204,7 +199,7 @@ async function startSteps(
           { name: "look-away delay", run: () => Bun.sleep(delay) },
           { name: "sockets", run: () => app.sockets.drain() },
           { name: "requests", run: () => finishRequests(server, app.inFlight, config) },
-          { name: "jobs", run: () => (options.jobs === false ? Promise.resolve() : jobs.stop(config.OA_SHUTDOWN_TIMEOUT_MS - 5000)) },
+          { name: "jobs", run: () => jobs.stop(config.OA_SHUTDOWN_TIMEOUT_MS - 5000) },
           { name: "analytics", run: () => ctx.analytics.flush() },
           { name: "khala", run: async () => khala.stop() },
           { name: "database", run: () => store.close() },
