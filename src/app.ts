@@ -12,6 +12,7 @@ import type { RequestState } from "./http/state";
 import { identityApi, identityJobs } from "./identity";
 import { createGuards } from "./identity/guard";
 import { providerOf } from "./identity/providers";
+import { definePlatformPrune } from "./jobs/platform-prune";
 import { socketPaths } from "./khala/handshake";
 import type { KhalaNode } from "./khala/node";
 import { type KhalaSockets, khalaSockets } from "./khala/sockets";
@@ -65,6 +66,7 @@ export function createApp(ctx: Context, parts: AppParts): App {
   ];
   identityJobs(ctx);
   codexJobs(ctx);
+  definePlatformPrune(ctx);
 
   let composed: Composed;
   const document = () => openapi(composed.routes, { version: executable.version, appUrl: ctx.appUrl() });
