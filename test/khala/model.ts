@@ -103,7 +103,7 @@ export class World {
         publish: (topic, text) => {
           for (const line of members.get(topic) ?? []) line.take(text);
         },
-        count: (topic) => members.get(topic)?.size ?? 0,
+        subscriberCount: (topic) => members.get(topic)?.size ?? 0,
       },
       clock: { now: () => this.time, soon: (run) => this.later(run), after: (_ms, run) => this.later(run) },
       rules,
