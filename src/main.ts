@@ -23,6 +23,10 @@ export async function main(executable: Executable, argv = process.argv.slice(2))
       const { serve } = await import("./serve");
       process.exit(await serve(executable, options));
     });
+  if (argv[0] === "worker") {
+    const { defineWorkerCommand } = await import("./worker/command");
+    defineWorkerCommand(program, executable.version);
+  } else program.command("worker").description("connect Codex on this machine to a server");
   try {
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
