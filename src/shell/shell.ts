@@ -120,6 +120,8 @@ export function createShell({ config, guards, web: built }: ShellDeps): Shell {
       "cross-origin-resource-policy": "same-origin",
       "cache-control": machine ? noStore : "public, max-age=60",
     };
+    // A worker obeys the policy of its own script; with `default-src 'none'` it could fetch nothing.
+    if (path === "/sw.js") headers["content-security-policy"] = documentSecurity["content-security-policy"];
     if (path === "/manifest.json") Object.assign(headers, corsHeaders(config, request.headers.get("origin")));
     return serveFile(request, found, headers);
   };
