@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import { chatThreads, codexAccess, codexApi, codexJobs, isForeignWorker } from "./codex";
+import { codexViewColumn, readCodexView } from "./codex/view";
 import type { Context } from "./context";
 import type { Executable } from "./executable";
 import { type Composed, compose } from "./http/compose";
@@ -45,7 +46,11 @@ export interface App {
 export function createApp(ctx: Context, parts: AppParts): App {
   const { executable, web, khala, loopback, draining } = parts;
   const { config } = ctx;
-  const guards = createGuards(ctx);
+  const meView = {
+    column: codexViewColumn,
+    read: (stored: unknown, limit: number) => readCodexView(ctx, stored, limit),
+  };
+  const guards = createGuards(ctx, meView);
   const access = khalaAccess(ctx);
   const shell = createShell({ config, guards, web });
   const sockets = khalaSockets(khala, access, { appUrl: ctx.appUrl, draining });
@@ -56,6 +61,7 @@ export function createApp(ctx: Context, parts: AppParts): App {
       {
         chatThreads: (userId, limit) => chatThreads(ctx, userId, limit),
         codexAccess: (userId) => codexAccess(ctx, userId),
+        meView,
         foreignWorker: isForeignWorker,
         isPage,
         linkUsed: parts.linkUsed,

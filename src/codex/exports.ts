@@ -6,7 +6,7 @@ import { isShared } from "./ids";
 import { type Json, textOf } from "./json";
 import { type LinkState, linkState, userLinkState } from "./policy";
 import { wholeSeconds } from "./times";
-import { heartbeatState, preferredWorker, type Worker } from "./worker-state";
+import { heartbeatState, preferredWorker, type RankedWorker, type Worker } from "./worker-state";
 import { workersOf } from "./workers";
 
 /** A conversation of `GET /api/me` (auth 2.7). */
@@ -43,15 +43,25 @@ export async function chatThreads(ctx: Context, userId: number, limit: number): 
       .orderBy(desc(codexThreads.createdAt), asc(codexThreads.threadId))
       .limit(1),
   ]);
-  return [...spoken, ...empty]
-    .sort((a, b) => b.updatedAt.getTime() - a.updatedAt.getTime())
+  return shownThreads([...spoken, ...empty], limit);
+}
+
+/** Threads as `GET /api/me` lists them: the latest first. */
+export const shownThreads = (
+  threads: { id: string; title: string | null; updatedAt: Date }[],
+  limit: number,
+): ChatThread[] =>
+  threads
+    .toSorted((a, b) => b.updatedAt.getTime() - a.updatedAt.getTime())
     .slice(0, limit)
     .map(({ id, title, updatedAt }) => ({
       id,
       title: title?.trim() || "New conversation",
       updatedAt: sixDigits(updatedAt),
     }));
-}
+
+/** As much of a worker as its person's account is told from. */
+export type AccessWorker = RankedWorker & Pick<Worker, "authState">;
 
 /** A person's Codex account as `GET /api/me` shows it (auth 3.10). */
 export interface CodexAccess {
@@ -64,8 +74,11 @@ export interface CodexAccess {
   policy: "chatgpt_required" | "off";
 }
 
-export async function codexAccess(ctx: Context, userId: number): Promise<CodexAccess> {
-  const workers = await workersOf(ctx.db, userId);
+export const codexAccess = async (ctx: Context, userId: number): Promise<CodexAccess> =>
+  accessOf(ctx, await workersOf(ctx.db, userId));
+
+/** What the person's workers say of the account. */
+export function accessOf(ctx: Context, workers: AccessWorker[]): CodexAccess {
   const now = ctx.now();
   const staleAfter = ctx.config.OA_CODEX_HEARTBEAT_STALE_AFTER_MS;
   const preferred = preferredWorker(workers, now, staleAfter);
@@ -93,7 +106,7 @@ export async function codexAccess(ctx: Context, userId: number): Promise<CodexAc
   };
 }
 
-const newest = (workers: Worker[]): Json | null =>
+const newest = (workers: AccessWorker[]): Json | null =>
   workers
     .map(({ authState }) => authState)
     .filter((state) => state !== null)

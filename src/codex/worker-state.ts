@@ -84,12 +84,18 @@ export function workerSnapshot(worker: Worker, pending: number, now: Date, stale
 
 const freshness = { fresh: 2, stale: 1, missing: 0, stopped: 0, failed: 0 } satisfies Record<HeartbeatState, number>;
 
-const isDesktop = ({ adapter, workerId, metadata }: Worker) =>
+/** What the choice among workers looks at. */
+export type RankedWorker = Pick<
+  Worker,
+  "workerId" | "status" | "adapter" | "metadata" | "lastHeartbeatAt" | "startedAt" | "latestSeq"
+>;
+
+const isDesktop = ({ adapter, workerId, metadata }: RankedWorker) =>
   adapter === "desktop_bridge" || workerId.startsWith("desktopw:") || metadata.source === "autopilot-desktop";
 
 type Rank = [boolean, number, number, number, number, string];
 
-const rank = (worker: Worker, now: Date, staleAfterMs: number): Rank => [
+const rank = (worker: RankedWorker, now: Date, staleAfterMs: number): Rank => [
   worker.workerId.includes(":shared"),
   freshness[heartbeatState(worker, now, staleAfterMs)],
   worker.lastHeartbeatAt?.getTime() ?? 0,
@@ -107,7 +113,7 @@ function compare(a: Rank, b: Rank): number {
 }
 
 /** The worker that a person's message goes to when none is named (codex-chat 3.3). Null without any. */
-export function preferredWorker(workers: Worker[], now: Date, staleAfterMs: number): Worker | null {
+export function preferredWorker<W extends RankedWorker>(workers: W[], now: Date, staleAfterMs: number): W | null {
   const running = workers.filter(({ status }) => status === "running");
   const desktop = running.filter(isDesktop);
   const pool = desktop.length ? desktop : running.length ? running : workers;

@@ -1,5 +1,5 @@
 import { eq, sql } from "drizzle-orm";
-import { authSessions, orgMemberships, personalAccessTokens, users } from "../../db/schema/identity";
+import { authSessions, personalAccessTokens, users } from "../../db/schema/identity";
 import type { Context } from "../context";
 import type { Caller } from "../http/caller";
 import { clearCookie } from "../http/cookies";
@@ -8,7 +8,9 @@ import type { Guards } from "../http/guards";
 import { Refusal, type RefusalKind, unauthorized } from "../refusal";
 import { setSessionCookies } from "./cookies";
 import { readPat, sameText, sha256 } from "./credentials";
+import { type LookUps, prepareLookUps } from "./look-ups";
 import { personalOrg } from "./memberships";
+import type { MeView } from "./neighbours";
 import { providerOf } from "./providers";
 import { refreshSession } from "./refresh";
 import type { SessionRow } from "./sessions";
@@ -19,20 +21,60 @@ import { callerUser, findUser, type UserRow } from "./users";
 /** `last_used_at` is written when it is older than this. */
 const useStepMs = 60_000;
 
-/** Who a request comes from, by header or cookie (auth.md 2.0): one prepared statement for each kind of credential. */
-export function createGuards(ctx: Context): Guards {
-  const lookUp = preparedLookUps(ctx);
+/** One look-up: which statements, and what else was read with the person. */
+interface Ask {
+  lookUp: LookUps;
+  limit: number;
+  view: unknown;
+}
+
+/** What was read for `GET /api/me` beside its caller. */
+interface ReadView {
+  stored: unknown;
+  limit: number;
+}
+
+const views = new WeakMap<Request, ReadView>();
+
+/** What the guard read for this `GET /api/me`; undefined when it was made without a view. */
+export const viewOf = (request: Request): ReadView | undefined => views.get(request);
+
+/**
+ * Who a request comes from, by header or cookie (auth.md 2.0): one prepared statement for each kind of credential. For
+ * `GET /api/me` it reads `view` too.
+ */
+export function createGuards(ctx: Context, view?: MeView): Guards {
+  const plain = prepareLookUps(ctx.db, "identity");
+  const viewing = view && prepareLookUps(ctx.db, "identity_me", view.column(users.id, sql.placeholder("limit")));
   return {
     async caller(request, facts) {
-      const bearer = bearerOf(request.headers.get("authorization"));
-      if (bearer !== null) return gated(ctx, await byBearer(ctx, lookUp, bearer));
-      const cookie = facts.cookies.oa_access_token;
-      if (isDocument(request)) return documentCaller(ctx, lookUp, request, facts);
-      if (!cookie) return null;
-      return gated(ctx, await bySession(ctx, lookUp, cookie, "cookie"));
+      const me = viewing !== undefined && isMe(request);
+      const ask: Ask = { lookUp: me ? viewing : plain, limit: me ? chatLimitOf(request) : 1, view: null };
+      const caller = await callerOf(ctx, ask, request, facts);
+      if (me && caller) views.set(request, { stored: ask.view, limit: ask.limit });
+      return caller && gated(ctx, caller);
     },
     refused: (event, refusal, facts) => noteRefusal(ctx, event, refusal, facts),
   };
+}
+
+const isMe = ({ method, url }: Request): boolean => method === "GET" && /[^/]\/api\/me\/?(\?|$)/.test(url);
+
+function callerOf(ctx: Context, ask: Ask, request: Request, facts: Facts): Promise<Caller | null> {
+  const bearer = bearerOf(request.headers.get("authorization"));
+  if (bearer !== null) return byBearer(ctx, ask, bearer);
+  if (isDocument(request)) return documentCaller(ctx, ask, request, facts);
+  const cookie = facts.cookies.oa_access_token;
+  return cookie ? bySession(ctx, ask, cookie, "cookie") : Promise.resolve(null);
+}
+
+/** `chat_limit` of a request: default 50, brought into 1 to 200; what is no number counts as 0 (auth.md 2.7). */
+export function chatLimitOf({ url }: Request): number {
+  const at = url.indexOf("?");
+  const given = at < 0 ? null : new URLSearchParams(url.slice(at + 1)).get("chat_limit")?.trim();
+  if (!given) return 50;
+  const number = Math.trunc(Number(given));
+  return Math.min(200, Math.max(1, Number.isNaN(number) ? 0 : number));
 }
 
 const reasons: Partial<Record<RefusalKind, string>> = {
@@ -64,53 +106,22 @@ function bearerOf(header: string | null): string | null {
   return match ? (match[1] ?? "").trim() : null;
 }
 
-function byBearer(ctx: Context, lookUp: LookUps, bearer: string): Promise<Caller> {
-  if (!bearer.includes("|") && bearer.startsWith("oa_at_")) return bySession(ctx, lookUp, bearer, "bearer");
-  return byPat(ctx, lookUp, bearer);
+function byBearer(ctx: Context, ask: Ask, bearer: string): Promise<Caller> {
+  if (!bearer.includes("|") && bearer.startsWith("oa_at_")) return bySession(ctx, ask, bearer, "bearer");
+  return byPat(ctx, ask, bearer);
 }
 
-type LookUps = ReturnType<typeof preparedLookUps>;
-
-function preparedLookUps({ db }: Context) {
-  const token = {
-    user: users,
-    token: personalAccessTokens,
-    orgId: orgMemberships.orgId,
-  };
-  const joined = () =>
-    db
-      .select(token)
-      .from(personalAccessTokens)
-      .innerJoin(users, eq(users.id, personalAccessTokens.tokenableId))
-      .leftJoin(orgMemberships, sql`${orgMemberships.userId} = ${users.id} and ${orgMemberships.defaultOrg}`);
-  return {
-    patById: joined()
-      .where(eq(personalAccessTokens.id, sql.placeholder("id")))
-      .limit(1)
-      .prepare("identity_pat_by_id"),
-    patByHash: joined()
-      .where(eq(personalAccessTokens.token, sql.placeholder("hash")))
-      .limit(1)
-      .prepare("identity_pat_by_hash"),
-    session: db
-      .select({ user: users, session: authSessions })
-      .from(authSessions)
-      .innerJoin(users, eq(users.id, authSessions.userId))
-      .where(eq(authSessions.accessTokenHash, sql.placeholder("hash")))
-      .limit(1)
-      .prepare("identity_session"),
-  };
-}
-
-async function byPat(ctx: Context, lookUp: LookUps, bearer: string): Promise<Caller> {
+async function byPat(ctx: Context, ask: Ask, bearer: string): Promise<Caller> {
+  const { lookUp, limit } = ask;
   const named = readPat(bearer);
   if (!named || bearer === "") throw unauthorized();
   const [found] = await (named.id === null
-    ? lookUp.patByHash.execute({ hash: named.hash })
-    : lookUp.patById.execute({ id: named.id }));
+    ? lookUp.patByHash.execute({ hash: named.hash, limit })
+    : lookUp.patById.execute({ id: named.id, limit }));
   const now = ctx.now();
   if (!found || !sameText(found.token.token, named.hash)) throw unauthorized();
   const { token, user } = found;
+  ask.view = found.view;
   if (token.expiresAt && token.expiresAt <= now) throw unauthorized();
   if (!token.lastUsedAt || now.getTime() - token.lastUsedAt.getTime() > useStepMs) {
     noteUse(
@@ -136,11 +147,12 @@ async function byPat(ctx: Context, lookUp: LookUps, bearer: string): Promise<Cal
   };
 }
 
-async function bySession(ctx: Context, lookUp: LookUps, token: string, lane: Caller["lane"]): Promise<Caller> {
-  const [found] = await lookUp.session.execute({ hash: sha256(token) });
+async function bySession(ctx: Context, ask: Ask, token: string, lane: Caller["lane"]): Promise<Caller> {
+  const [found] = await ask.lookUp.session.execute({ hash: sha256(token), limit: ask.limit });
   const now = ctx.now();
   if (!found) throw unauthorized();
   const { session, user } = found;
+  ask.view = found.view;
   if (session.status !== "active" || session.accessExpiresAt <= now || session.refreshExpiresAt <= now)
     throw unauthorized();
   if (!session.lastUsedAt || now.getTime() - session.lastUsedAt.getTime() > useStepMs) {
@@ -198,10 +210,10 @@ function isDocument(request: Request): boolean {
  * A navigation with a dead access cookie and a good refresh cookie is rotated in place (auth.md 3.5). With neither it is a
  * guest's; dead cookies are cleared so that the next one asks nothing of the database.
  */
-async function documentCaller(ctx: Context, lookUp: LookUps, request: Request, facts: Facts): Promise<Caller | null> {
+async function documentCaller(ctx: Context, ask: Ask, request: Request, facts: Facts): Promise<Caller | null> {
   const { oa_access_token: access, oa_refresh_token: refresh } = facts.cookies;
-  const bearerFirst = access ? await quietly(() => bySession(ctx, lookUp, access, "cookie")) : null;
-  if (bearerFirst) return gated(ctx, bearerFirst);
+  const living = access ? await quietly(() => bySession(ctx, ask, access, "cookie")) : null;
+  if (living) return living;
   if (!access && !refresh) return null;
   const rotated = refresh
     ? await quietly(() => refreshSession(ctx, { token: refresh, lane: "cookie", deviceId: null, visit: facts }))
@@ -213,7 +225,7 @@ async function documentCaller(ctx: Context, lookUp: LookUps, request: Request, f
     return null;
   }
   if (rotated.tokens) setSessionCookies(ctx, request, rotated.tokens);
-  return gated(ctx, sessionCaller(ctx, rotated.session, user, "cookie"));
+  return sessionCaller(ctx, rotated.session, user, "cookie");
 }
 
 async function quietly<T>(work: () => Promise<T>): Promise<T | null> {

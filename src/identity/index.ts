@@ -13,7 +13,7 @@ import { tokensApi } from "./tokens-api";
 import { webApi } from "./web-api";
 
 /** Identity's whole surface (auth.md 2, remote-control.md 2). */
-export const identityApi = (ctx: Context, neighbours: Neighbours, guards = createGuards(ctx)) =>
+export const identityApi = (ctx: Context, neighbours: Neighbours, guards = createGuards(ctx, neighbours.meView)) =>
   new Elysia()
     .use(signInApi(ctx, neighbours))
     .use(sessionsApi(ctx, neighbours))

@@ -19,6 +19,7 @@ import {
   ProfileUpdated,
 } from "./contract";
 import { clearSignInCookies } from "./cookies";
+import { chatLimitOf, viewOf } from "./guard";
 import { invite } from "./login-links";
 import { decide, membershipsOf } from "./memberships";
 import type { Neighbours } from "./neighbours";
@@ -27,13 +28,6 @@ import { confirmDeletion, deleteUser, noteProfileRead, renameUser } from "./prof
 import { whoOf } from "./sessions";
 import { sixDigitsOrNull, zulu } from "./times";
 import type { UserRow } from "./users";
-
-/** `chat_limit`: default 50, brought into 1 to 200; what is no number counts as 0 (auth.md 2.7). */
-function chatLimit(given: unknown): number {
-  if (given === undefined || given === null) return 50;
-  const number = Math.trunc(Number(given));
-  return Math.min(200, Math.max(1, Number.isNaN(number) ? 0 : number));
-}
 
 const profileOf = ({ id, name, email, avatar }: Pick<UserRow, "id" | "name" | "email" | "avatar">) => ({
   id,
@@ -50,19 +44,23 @@ export const updatedProfile = (row: UserRow) => ({
 const textOf = (items: (string | null)[] | null | undefined): string[] => (items ?? []).map((item) => item ?? "");
 
 /** `/api/me`, profile, organisations, policy, invites (auth.md 2.7, 2.10, 2.11, 3.16). */
-export const profileApi = (ctx: Context, { chatThreads, codexAccess, ownsRun = async () => false }: Neighbours) => {
+export const profileApi = (ctx: Context, neighbours: Neighbours) => {
+  const { chatThreads, codexAccess, meView, ownsRun = async () => false } = neighbours;
+  const codexOf = async (request: Request, userId: number) => {
+    const read = viewOf(request);
+    if (meView && read) return meView.read(read.stored, read.limit);
+    const limit = chatLimitOf(request);
+    return { chatThreads: await chatThreads(userId, limit), codexAccess: await codexAccess(userId) };
+  };
   const memberships = async ({ user }: Caller) => membershipsOf(ctx.db, user.id, user.email);
 
   return new Elysia()
     .use(platform)
     .get(
       "/api/me",
-      async ({ caller, query }) => {
+      async ({ request, caller }) => {
         const { user } = caller;
-        const [threads, access] = await Promise.all([
-          chatThreads(user.id, chatLimit(query.chat_limit)),
-          codexAccess(user.id),
-        ]);
+        const codex = await codexOf(request, user.id);
         return {
           data: {
             user: {
@@ -75,9 +73,9 @@ export const profileApi = (ctx: Context, { chatThreads, codexAccess, ownsRun = a
               updatedAt: sixDigitsOrNull(user.updatedAt),
               workosId: user.workosId,
             },
-            chatThreads: threads,
+            chatThreads: codex.chatThreads,
             isAdmin: user.isAdmin,
-            codexAccess: access,
+            codexAccess: codex.codexAccess,
           },
         };
       },
