@@ -22,6 +22,7 @@ import { createKhala } from "./khala/node";
 import { logFormat } from "./log-format";
 import { openStore } from "./open-store";
 import { announceOwner, forgetOwnerLink } from "./owner-link";
+import { runWorkerBeside } from "./serve-worker";
 import { createAnalytics } from "./telemetry/analytics";
 import { createLog } from "./telemetry/log";
 import { createMetrics } from "./telemetry/metrics";
@@ -40,6 +41,9 @@ export interface ServeOptions {
   open?: boolean | undefined;
   logLevel?: string | undefined;
   logFormat?: string | undefined;
+  worker?: boolean | undefined;
+  workspace?: string | undefined;
+  workerFullAccess?: boolean | undefined;
 }
 
 /** A server that runs in this process. */
@@ -90,7 +94,11 @@ async function startSteps(
   const { config: read, warnings } = loadConfiguration({ flags: flagsOf(options, env), env, file: options.config });
   const bind = bindOf(read, options);
   if (read.APP_ENV === "production" && read.OA_AUTH_PROVIDER_MODE === "mock") {
-    throw new Exit(78, "OA_AUTH_PROVIDER_MODE=mock is refused when APP_ENV is production", "use it with APP_ENV=local, or 'serve --dev'");
+    throw new Exit(
+      78,
+      "OA_AUTH_PROVIDER_MODE=mock is refused when APP_ENV is production",
+      "use it with APP_ENV=local, or 'serve --dev'",
+    );
   }
   const folder = dataFolder(read, env);
   if (!read.DATABASE_URL) {
@@ -168,7 +176,10 @@ async function startSteps(
   const owner = await announceOwner(ctx, folder);
   const notes = notesOf(config);
   const readyMs = performance.now() - began;
-  if (process.stdout.isTTY) process.stdout.write(firstScreen({ config, executable, folder, url: config.APP_URL ?? listening, owner, notes, readyMs }));
+  if (process.stdout.isTTY)
+    process.stdout.write(
+      firstScreen({ config, executable, folder, url: config.APP_URL ?? listening, owner, notes, readyMs }),
+    );
   else {
     log.info("oa.start", "server started", {
       version: executable.version,
@@ -184,6 +195,17 @@ async function startSteps(
     await log.flush();
   }
 
+  const beside =
+    options.worker && !("socket" in bind)
+      ? runWorkerBeside(ctx, {
+          url: listening,
+          version: executable.version,
+          workspace: options.workspace ?? process.cwd(),
+          fullAccess: options.workerFullAccess === true,
+          env,
+        })
+      : null;
+
   let settle: (code: number) => void = () => {};
   const stopped = new Promise<number>((resolve) => {
     settle = resolve;
@@ -197,6 +219,7 @@ async function startSteps(
       const code = await drain(
         [
           { name: "look-away delay", run: () => Bun.sleep(delay) },
+          { name: "worker", run: () => beside?.stop() ?? Promise.resolve() },
           { name: "sockets", run: () => app.sockets.drain() },
           { name: "requests", run: () => finishRequests(server, app.inFlight, config) },
           { name: "jobs", run: () => jobs.stop(config.OA_SHUTDOWN_TIMEOUT_MS - 5000) },
@@ -248,9 +271,15 @@ function listen(bind: Bind, options: ServeOptions, app: AppSurface) {
   } catch (error) {
     const code = (error as { code?: string }).code;
     const where = "socket" in bind ? bind.socket : `${bind.host}:${bind.port}`;
-    if (code === "EADDRINUSE") throw new Exit(69, `${where} is in use by another program`, "choose another with --port, or stop that program");
-    if (code === "EACCES") throw new Exit(77, `${where} may not be listened on by this user`, "choose a port above 1023 with --port");
-    throw new Exit(69, `cannot listen on ${where} (${code ?? String(error)})`, "choose another address with --host and --port");
+    if (code === "EADDRINUSE")
+      throw new Exit(69, `${where} is in use by another program`, "choose another with --port, or stop that program");
+    if (code === "EACCES")
+      throw new Exit(77, `${where} may not be listened on by this user`, "choose a port above 1023 with --port");
+    throw new Exit(
+      69,
+      `cannot listen on ${where} (${code ?? String(error)})`,
+      "choose another address with --host and --port",
+    );
   }
 }
 
@@ -272,7 +301,11 @@ async function migrated(store: Store): Promise<string> {
 }
 
 /** Closes the listener; what is being answered finishes, at most until 5 s before the limit. */
-async function finishRequests(server: { stop(force?: boolean): Promise<void> }, inFlight: () => number, config: Config): Promise<void> {
+async function finishRequests(
+  server: { stop(force?: boolean): Promise<void> },
+  inFlight: () => number,
+  config: Config,
+): Promise<void> {
   const closed = server.stop(false);
   const limit = performance.now() + Math.max(0, config.OA_SHUTDOWN_TIMEOUT_MS - 5000);
   while (inFlight() > 0 && performance.now() < limit) await Bun.sleep(10);

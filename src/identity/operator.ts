@@ -244,3 +244,14 @@ export async function revokeByOperator(
   if (!row) return [];
   return deleteTokens(unit, { userId: row.userId, tokenId: which.tokenId, reason: "admin_revoked", requestId });
 }
+
+/** The owner of this server: its first administrator, or null while nobody has signed in (auth.md 3.16). */
+export async function ownerOf(ctx: Context): Promise<number | null> {
+  const [owner] = await ctx.db
+    .select({ id: users.id })
+    .from(users)
+    .where(eq(users.isAdmin, true))
+    .orderBy(users.id)
+    .limit(1);
+  return owner?.id ?? null;
+}
