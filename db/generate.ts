@@ -1,6 +1,6 @@
 /**
  * Writes `db/migrations/0001_initial.expand.sql` from the Drizzle schema and `db/extra.sql`, and the list of all migrations
- * that the executable embeds: `npx bun db/generate.ts`. Nobody writes that SQL by hand.
+ * that the executable embeds: `npx bun db/generate.ts`. Nobody writes that SQL by hand. `--check` only compares.
  *
  * Before the first release there is one migration, made anew each time. Several people may run this at once: a lock file
  * makes them take turns.
@@ -38,24 +38,8 @@ async function locked<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Everything that the schema files export, in the order of their names. */
-async function schema(): Promise<Record<string, unknown>> {
-  const files = readdirSync(join(here, "schema")).filter((name) => name.endsWith(".ts") && name !== "index.ts");
-  const all: Record<string, unknown> = {};
-  for (const file of files.sort()) Object.assign(all, await import(join(here, "schema", file)));
-  return all;
-}
-
-/** The blocks of `extra.sql`; one whose table does not exist is left out and named. */
-function extra(tables: string[]): string[] {
-  const blocks = readFileSync(join(here, "extra.sql"), "utf8").split("\n\n").slice(1);
-  return blocks.filter((block) => {
-    const table = /alter table (\w+)/.exec(block)?.[1] ?? "";
-    const known = tables.includes(`public.${table}`);
-    if (!known) console.error(`extra.sql: no table ${table}, left out`);
-    return known;
-  });
-}
+/** The statements of `extra.sql`, without its heading. */
+const extra = (): string[] => readFileSync(join(here, "extra.sql"), "utf8").split("\n\n").slice(1);
 
 /** Readers see the old file or the new one, never half of it. */
 function replace(file: string, text: string): void {
@@ -72,20 +56,31 @@ function list(names: string[]): string {
     "",
     "/** Name without `.sql`, and the SQL as it stands in the file. */",
     "export const migrations: { name: string; text: string }[] = [",
+    "  // oldest first",
     ...entries,
     "];",
     "",
   ].join("\n");
 }
 
-await locked(async () => {
-  const now = generateDrizzleJson(await schema(), undefined, ["public"], "snake_case");
+/** The initial migration as the schema asks for it now; read inside the lock, so that the newest schema wins. */
+async function initial(): Promise<string> {
+  const schema = await import("./schema");
+  const now = generateDrizzleJson(schema, undefined, ["public"], "snake_case");
   const before = generateDrizzleJson({}, undefined, ["public"], "snake_case");
   const statements = await generateMigration(before, now);
-  const text = `${[...statements, ...extra(Object.keys(now.tables))].map((statement) => statement.trim()).join("\n\n")}\n`;
-  replace(join(migrations, "0001_initial.expand.sql"), text);
+  return `${[...statements, ...extra()].map((statement) => statement.trim()).join("\n\n")}\n`;
+}
+
+const file = join(migrations, "0001_initial.expand.sql");
+
+const differs = await locked(async () => {
+  const text = await initial();
+  if (process.argv.includes("--check")) return text !== readFileSync(file, "utf8");
+  replace(file, text);
   const names = readdirSync(migrations).filter((name) => /^\d{4}_.+\.(expand|contract)\.sql$/.test(name));
   replace(join(migrations, "index.ts"), list(names.sort()));
-  console.log(`0001_initial.expand.sql: ${statements.length} statements, ${Object.keys(now.tables).length} tables`);
+  return false;
 });
-process.exit(0);
+if (differs) console.error("0001_initial.expand.sql is not what the schema says: run 'npx bun db/generate.ts'");
+process.exit(differs ? 1 : 0);

@@ -1,6 +1,7 @@
+import type { PostgresOptions } from "./connection";
 import type { Store } from "./database";
 import { openPglite, type PgliteOptions } from "./pglite";
-import { openPostgres, type PostgresOptions } from "./postgres";
+import { openPostgres } from "./postgres";
 
 export type StoreOptions = PgliteOptions | PostgresOptions;
 

@@ -1,45 +1,10 @@
 import { drizzle } from "drizzle-orm/postgres-js";
-import postgres, { type Options, type PostgresType } from "postgres";
+import postgres from "postgres";
+import { connection, type PostgresOptions } from "./connection";
 import type { Database, Store } from "./database";
 import { reasonOf, StoreError } from "./failure";
 import { alikeRows } from "./rows";
 import { Wire } from "./wire";
-
-export interface PostgresOptions {
-  kind: "postgres";
-  /** `postgres://…`; `sslmode` in it is honoured. */
-  url: string;
-  poolSize?: number;
-  connectTimeoutMs?: number;
-  /** 0 = no limit (migrations, backup, import). */
-  statementTimeoutMs?: number;
-  /** How long to go on trying to reach the server; 0 = one try. */
-  waitMs?: number;
-  /** Told after each try that failed, with a reason that holds no secret. */
-  onRetry?: (reason: string) => void;
-}
-
-const INT8 = 20;
-
-/** `bigint` columns as numbers, as PGlite gives them. */
-const bigint: PostgresType<number> = { to: INT8, from: [INT8], serialize: String, parse: Number };
-
-/** Connection settings that every connection to `url` shares: UTC, quiet notices, a name, the limits. */
-export function connection(options: PostgresOptions, max: number): Options<{ bigint: PostgresType<number> }> {
-  const { connectTimeoutMs = 5000, statementTimeoutMs = 30_000 } = options;
-  return {
-    max,
-    connect_timeout: connectTimeoutMs / 1000,
-    onnotice: () => {},
-    types: { bigint },
-    connection: {
-      TimeZone: "UTC",
-      application_name: "openagents",
-      statement_timeout: statementTimeoutMs,
-      idle_in_transaction_session_timeout: 60_000,
-    },
-  };
-}
 
 /** `postgres://app:***@db.internal/openagents` (ops-data 2.2). */
 export function masked(url: string): string {

@@ -1,7 +1,8 @@
 import postgres from "postgres";
+import { connection } from "./connection";
 import type { Store } from "./database";
 import { pgliteOf } from "./pglite";
-import { connection, postgresOf } from "./postgres";
+import { postgresOf } from "./postgres";
 
 /** One connection without statement limit, for work that holds a session lock: migrations, imports. */
 export interface Session {

@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { connection, type PostgresOptions } from "./postgres";
+import { connection, type PostgresOptions } from "./connection";
 
 interface Listener {
   channel: string;

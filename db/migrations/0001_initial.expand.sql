@@ -1,3 +1,78 @@
+CREATE TABLE "app_secrets" (
+	"name" text PRIMARY KEY NOT NULL,
+	"value" text NOT NULL,
+	"created_at" timestamp (0) with time zone NOT NULL
+);
+
+CREATE TABLE "audit_events" (
+	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"event_name" varchar(120) NOT NULL,
+	"request_id" varchar(160) NOT NULL,
+	"outcome" varchar(16) NOT NULL,
+	"occurred_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"user_id" bigint,
+	"session_id" text,
+	"org_id" text,
+	"device_id" text,
+	"attributes" jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+
+CREATE TABLE "auth_challenges" (
+	"id_hash" char(64) PRIMARY KEY NOT NULL,
+	"email" varchar(255) NOT NULL,
+	"provider_user_id" text NOT NULL,
+	"code_hmac" char(64),
+	"failures" integer DEFAULT 0 NOT NULL,
+	"expires_at" timestamp (0) with time zone NOT NULL,
+	"created_at" timestamp (0) with time zone NOT NULL
+);
+
+CREATE TABLE "auth_login_links" (
+	"token_hash" char(64) PRIMARY KEY NOT NULL,
+	"user_id" bigint,
+	"email" varchar(255),
+	"name" varchar(255),
+	"is_admin" boolean DEFAULT false NOT NULL,
+	"expires_at" timestamp (0) with time zone NOT NULL,
+	"created_at" timestamp (0) with time zone NOT NULL
+);
+
+CREATE TABLE "auth_refresh_tokens" (
+	"token_hash" char(64) PRIMARY KEY NOT NULL,
+	"id" text NOT NULL,
+	"session_id" text NOT NULL,
+	"state" text NOT NULL,
+	"lane" text NOT NULL,
+	"created_at" timestamp (0) with time zone NOT NULL,
+	"ended_at" timestamp (0) with time zone,
+	"replaced_by" text,
+	CONSTRAINT "auth_refresh_tokens_state" CHECK ("auth_refresh_tokens"."state" in ('active', 'rotated', 'session_revoked', 'replay_detected')),
+	CONSTRAINT "auth_refresh_tokens_lane" CHECK ("auth_refresh_tokens"."lane" in ('bearer', 'cookie'))
+);
+
+CREATE TABLE "auth_sessions" (
+	"id" text PRIMARY KEY NOT NULL,
+	"user_id" bigint NOT NULL,
+	"device_id" varchar(160) NOT NULL,
+	"token_name" varchar(64) NOT NULL,
+	"client" varchar(64),
+	"active_org_id" text NOT NULL,
+	"access_token_hash" char(64) NOT NULL,
+	"access_expires_at" timestamp (0) with time zone NOT NULL,
+	"refresh_token_id" text NOT NULL,
+	"refresh_expires_at" timestamp (0) with time zone NOT NULL,
+	"status" text NOT NULL,
+	"reauth_required" boolean DEFAULT false NOT NULL,
+	"issued_at" timestamp (0) with time zone NOT NULL,
+	"last_refreshed_at" timestamp (0) with time zone,
+	"last_used_at" timestamp (0) with time zone,
+	"revoked_at" timestamp (0) with time zone,
+	"revoked_reason" text,
+	"ip_address" varchar(45),
+	"user_agent" text,
+	CONSTRAINT "auth_sessions_status" CHECK ("auth_sessions"."status" in ('active', 'reauth_required', 'expired', 'revoked'))
+);
+
 CREATE TABLE "codex_control_requests" (
 	"worker_pk" uuid NOT NULL,
 	"request_id" varchar(160) NOT NULL,
@@ -143,66 +218,55 @@ CREATE TABLE "codex_workers" (
 	"updated_at" timestamp with time zone NOT NULL
 );
 
-CREATE TABLE "app_secrets" (
-	"name" text PRIMARY KEY NOT NULL,
-	"value" text NOT NULL,
-	"created_at" timestamp (0) with time zone NOT NULL
+CREATE TABLE "http_throttles" (
+	"limiter" varchar(64) NOT NULL,
+	"key" varchar(128) NOT NULL,
+	"hits" integer NOT NULL,
+	"window_ends_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "http_throttles_limiter_key_pk" PRIMARY KEY("limiter","key")
 );
 
-CREATE TABLE "auth_challenges" (
-	"id_hash" char(64) PRIMARY KEY NOT NULL,
-	"email" varchar(255) NOT NULL,
-	"provider_user_id" text NOT NULL,
-	"code_hmac" char(64),
-	"failures" integer DEFAULT 0 NOT NULL,
-	"expires_at" timestamp (0) with time zone NOT NULL,
-	"created_at" timestamp (0) with time zone NOT NULL
+CREATE TABLE "khala_events" (
+	"stream_id" bigint NOT NULL,
+	"seq" bigint NOT NULL,
+	"recorded_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	"kind" varchar(160) NOT NULL,
+	"doc_key" varchar(255) NOT NULL,
+	"doc_version" bigint NOT NULL,
+	"payload" text,
+	"payload_hash" "bytea",
+	CONSTRAINT "khala_events_pkey" PRIMARY KEY("stream_id","seq")
 );
 
-CREATE TABLE "auth_login_links" (
-	"token_hash" char(64) PRIMARY KEY NOT NULL,
-	"user_id" bigint,
-	"email" varchar(255),
-	"name" varchar(255),
-	"is_admin" boolean DEFAULT false NOT NULL,
-	"expires_at" timestamp (0) with time zone NOT NULL,
-	"created_at" timestamp (0) with time zone NOT NULL
+CREATE TABLE "khala_meta" (
+	"id" smallint PRIMARY KEY DEFAULT 1 NOT NULL,
+	"system_identifier" text NOT NULL,
+	"jumps" integer DEFAULT 0 NOT NULL,
+	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 
-CREATE TABLE "auth_refresh_tokens" (
-	"token_hash" char(64) PRIMARY KEY NOT NULL,
-	"id" text NOT NULL,
-	"session_id" text NOT NULL,
-	"state" text NOT NULL,
-	"lane" text NOT NULL,
-	"created_at" timestamp (0) with time zone NOT NULL,
-	"ended_at" timestamp (0) with time zone,
-	"replaced_by" text,
-	CONSTRAINT "auth_refresh_tokens_state" CHECK ("auth_refresh_tokens"."state" in ('active', 'rotated', 'session_revoked', 'replay_detected')),
-	CONSTRAINT "auth_refresh_tokens_lane" CHECK ("auth_refresh_tokens"."lane" in ('bearer', 'cookie'))
+CREATE TABLE "khala_streams" (
+	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "khala_streams_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"name" varchar(200) NOT NULL,
+	"class" varchar(32) NOT NULL,
+	"owner_user_id" bigint,
+	"head" bigint DEFAULT 0 NOT NULL,
+	"floor" bigint DEFAULT 0 NOT NULL,
+	"timeline" char(8) NOT NULL,
+	"oldest_at" timestamp with time zone,
+	"last_at" timestamp with time zone,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 
-CREATE TABLE "auth_sessions" (
-	"id" text PRIMARY KEY NOT NULL,
-	"user_id" bigint NOT NULL,
-	"device_id" varchar(160) NOT NULL,
-	"token_name" varchar(64) NOT NULL,
-	"client" varchar(64),
-	"active_org_id" text NOT NULL,
-	"access_token_hash" char(64) NOT NULL,
-	"access_expires_at" timestamp (0) with time zone NOT NULL,
-	"refresh_token_id" text NOT NULL,
-	"refresh_expires_at" timestamp (0) with time zone NOT NULL,
-	"status" text NOT NULL,
-	"reauth_required" boolean DEFAULT false NOT NULL,
-	"issued_at" timestamp (0) with time zone NOT NULL,
-	"last_refreshed_at" timestamp (0) with time zone,
-	"last_used_at" timestamp (0) with time zone,
-	"revoked_at" timestamp (0) with time zone,
-	"revoked_reason" text,
-	"ip_address" varchar(45),
-	"user_agent" text,
-	CONSTRAINT "auth_sessions_status" CHECK ("auth_sessions"."status" in ('active', 'reauth_required', 'expired', 'revoked'))
+CREATE TABLE "maintenance_state" (
+	"id" smallint PRIMARY KEY DEFAULT 1 NOT NULL,
+	"enabled" boolean DEFAULT false NOT NULL,
+	"reason" varchar(255),
+	"message" varchar(500),
+	"allowed_paths" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"updated_by" bigint,
+	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "maintenance_state_one" CHECK ("maintenance_state"."id" = 1)
 );
 
 CREATE TABLE "org_memberships" (
@@ -245,85 +309,6 @@ CREATE TABLE "personal_access_tokens" (
 	"updated_at" timestamp (0) with time zone
 );
 
-CREATE TABLE "users" (
-	"id" bigint PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY (sequence name "users_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
-	"name" varchar(255) NOT NULL,
-	"email" varchar(255) NOT NULL,
-	"handle" varchar(64),
-	"email_verified_at" timestamp (0) with time zone,
-	"workos_id" varchar(255) NOT NULL,
-	"remember_token" varchar(100),
-	"avatar" text DEFAULT '' NOT NULL,
-	"is_admin" boolean DEFAULT false NOT NULL,
-	"name_edited_at" timestamp (0) with time zone,
-	"created_at" timestamp (0) with time zone,
-	"updated_at" timestamp (0) with time zone
-);
-
-CREATE TABLE "khala_events" (
-	"stream_id" bigint NOT NULL,
-	"seq" bigint NOT NULL,
-	"recorded_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-	"kind" varchar(160) NOT NULL,
-	"doc_key" varchar(255) NOT NULL,
-	"doc_version" bigint NOT NULL,
-	"payload" text,
-	"payload_hash" "bytea",
-	CONSTRAINT "khala_events_pkey" PRIMARY KEY("stream_id","seq")
-);
-
-CREATE TABLE "khala_meta" (
-	"id" smallint PRIMARY KEY DEFAULT 1 NOT NULL,
-	"system_identifier" text NOT NULL,
-	"jumps" integer DEFAULT 0 NOT NULL,
-	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
-);
-
-CREATE TABLE "khala_streams" (
-	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "khala_streams_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
-	"name" varchar(200) NOT NULL,
-	"class" varchar(32) NOT NULL,
-	"owner_user_id" bigint,
-	"head" bigint DEFAULT 0 NOT NULL,
-	"floor" bigint DEFAULT 0 NOT NULL,
-	"timeline" char(8) NOT NULL,
-	"oldest_at" timestamp with time zone,
-	"last_at" timestamp with time zone,
-	"created_at" timestamp with time zone DEFAULT now() NOT NULL
-);
-
-CREATE TABLE "audit_events" (
-	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
-	"event_name" varchar(120) NOT NULL,
-	"request_id" varchar(160) NOT NULL,
-	"outcome" varchar(16) NOT NULL,
-	"occurred_at" timestamp with time zone DEFAULT now() NOT NULL,
-	"user_id" bigint,
-	"session_id" text,
-	"org_id" text,
-	"device_id" text,
-	"attributes" jsonb DEFAULT '{}'::jsonb NOT NULL
-);
-
-CREATE TABLE "http_throttles" (
-	"limiter" varchar(64) NOT NULL,
-	"key" varchar(128) NOT NULL,
-	"hits" integer NOT NULL,
-	"window_ends_at" timestamp with time zone NOT NULL,
-	CONSTRAINT "http_throttles_limiter_key_pk" PRIMARY KEY("limiter","key")
-);
-
-CREATE TABLE "maintenance_state" (
-	"id" smallint PRIMARY KEY DEFAULT 1 NOT NULL,
-	"enabled" boolean DEFAULT false NOT NULL,
-	"reason" varchar(255),
-	"message" varchar(500),
-	"allowed_paths" jsonb DEFAULT '[]'::jsonb NOT NULL,
-	"updated_by" bigint,
-	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "maintenance_state_one" CHECK ("maintenance_state"."id" = 1)
-);
-
 CREATE TABLE "route_split_overrides" (
 	"scope" varchar(64) PRIMARY KEY NOT NULL,
 	"target" varchar(16) NOT NULL,
@@ -363,6 +348,21 @@ CREATE TABLE "server_nodes" (
 	"behind" integer DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE "users" (
+	"id" bigint PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY (sequence name "users_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"name" varchar(255) NOT NULL,
+	"email" varchar(255) NOT NULL,
+	"handle" varchar(64),
+	"email_verified_at" timestamp (0) with time zone,
+	"workos_id" varchar(255) NOT NULL,
+	"remember_token" varchar(100),
+	"avatar" text DEFAULT '' NOT NULL,
+	"is_admin" boolean DEFAULT false NOT NULL,
+	"name_edited_at" timestamp (0) with time zone,
+	"created_at" timestamp (0) with time zone,
+	"updated_at" timestamp (0) with time zone
+);
+
 CREATE TABLE "web_assets" (
 	"name" text NOT NULL,
 	"encoding" varchar(8) NOT NULL,
@@ -374,6 +374,12 @@ CREATE TABLE "web_assets" (
 	"last_build_seen_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "web_assets_name_encoding_pk" PRIMARY KEY("name","encoding")
 );
+
+ALTER TABLE "auth_login_links" ADD CONSTRAINT "auth_login_links_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;
+
+ALTER TABLE "auth_refresh_tokens" ADD CONSTRAINT "auth_refresh_tokens_session_id_auth_sessions_id_fk" FOREIGN KEY ("session_id") REFERENCES "public"."auth_sessions"("id") ON DELETE cascade ON UPDATE no action;
+
+ALTER TABLE "auth_sessions" ADD CONSTRAINT "auth_sessions_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;
 
 ALTER TABLE "codex_control_requests" ADD CONSTRAINT "codex_control_requests_worker_pk_codex_workers_id_fk" FOREIGN KEY ("worker_pk") REFERENCES "public"."codex_workers"("id") ON DELETE cascade ON UPDATE no action;
 
@@ -399,15 +405,35 @@ ALTER TABLE "codex_worker_events" ADD CONSTRAINT "codex_worker_events_worker_pk_
 
 ALTER TABLE "codex_workers" ADD CONSTRAINT "codex_workers_owner_user_id_users_id_fk" FOREIGN KEY ("owner_user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;
 
-ALTER TABLE "auth_login_links" ADD CONSTRAINT "auth_login_links_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;
-
-ALTER TABLE "auth_refresh_tokens" ADD CONSTRAINT "auth_refresh_tokens_session_id_auth_sessions_id_fk" FOREIGN KEY ("session_id") REFERENCES "public"."auth_sessions"("id") ON DELETE cascade ON UPDATE no action;
-
-ALTER TABLE "auth_sessions" ADD CONSTRAINT "auth_sessions_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;
-
 ALTER TABLE "org_memberships" ADD CONSTRAINT "org_memberships_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;
 
 ALTER TABLE "pairing_codes" ADD CONSTRAINT "pairing_codes_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;
+
+CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("occurred_at" DESC NULLS LAST);
+
+CREATE INDEX "audit_events_name" ON "audit_events" USING btree ("event_name","id" DESC NULLS LAST);
+
+CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id","id" DESC NULLS LAST);
+
+CREATE INDEX "auth_challenges_expires_at" ON "auth_challenges" USING btree ("expires_at");
+
+CREATE INDEX "auth_challenges_email" ON "auth_challenges" USING btree ("email");
+
+CREATE INDEX "auth_login_links_email" ON "auth_login_links" USING btree ("email");
+
+CREATE INDEX "auth_login_links_expires_at" ON "auth_login_links" USING btree ("expires_at");
+
+CREATE UNIQUE INDEX "auth_refresh_tokens_id" ON "auth_refresh_tokens" USING btree ("id");
+
+CREATE INDEX "auth_refresh_tokens_session" ON "auth_refresh_tokens" USING btree ("session_id");
+
+CREATE INDEX "auth_refresh_tokens_ended_at" ON "auth_refresh_tokens" USING btree ("ended_at");
+
+CREATE UNIQUE INDEX "auth_sessions_access_token_hash" ON "auth_sessions" USING btree ("access_token_hash");
+
+CREATE UNIQUE INDEX "auth_sessions_active_device" ON "auth_sessions" USING btree ("user_id","device_id") WHERE "auth_sessions"."status" = 'active';
+
+CREATE INDEX "auth_sessions_user_newest" ON "auth_sessions" USING btree ("user_id","issued_at" DESC NULLS LAST);
 
 CREATE INDEX "codex_control_requests_deadline" ON "codex_control_requests" USING btree ("state","deadline_at");
 
@@ -459,25 +485,13 @@ CREATE INDEX "codex_workers_newest" ON "codex_workers" USING btree ("owner_user_
 
 CREATE INDEX "codex_workers_heartbeat" ON "codex_workers" USING btree ("status","last_heartbeat_at");
 
-CREATE INDEX "auth_challenges_expires_at" ON "auth_challenges" USING btree ("expires_at");
+CREATE INDEX "http_throttles_ends" ON "http_throttles" USING btree ("window_ends_at");
 
-CREATE INDEX "auth_challenges_email" ON "auth_challenges" USING btree ("email");
+CREATE UNIQUE INDEX "khala_streams_name" ON "khala_streams" USING btree ("name");
 
-CREATE INDEX "auth_login_links_email" ON "auth_login_links" USING btree ("email");
+CREATE INDEX "khala_streams_retention" ON "khala_streams" USING btree ("class","oldest_at") WHERE oldest_at is not null;
 
-CREATE INDEX "auth_login_links_expires_at" ON "auth_login_links" USING btree ("expires_at");
-
-CREATE UNIQUE INDEX "auth_refresh_tokens_id" ON "auth_refresh_tokens" USING btree ("id");
-
-CREATE INDEX "auth_refresh_tokens_session" ON "auth_refresh_tokens" USING btree ("session_id");
-
-CREATE INDEX "auth_refresh_tokens_ended_at" ON "auth_refresh_tokens" USING btree ("ended_at");
-
-CREATE UNIQUE INDEX "auth_sessions_access_token_hash" ON "auth_sessions" USING btree ("access_token_hash");
-
-CREATE UNIQUE INDEX "auth_sessions_active_device" ON "auth_sessions" USING btree ("user_id","device_id") WHERE "auth_sessions"."status" = 'active';
-
-CREATE INDEX "auth_sessions_user_newest" ON "auth_sessions" USING btree ("user_id","issued_at" DESC NULLS LAST);
+CREATE INDEX "khala_streams_owner" ON "khala_streams" USING btree ("owner_user_id");
 
 CREATE UNIQUE INDEX "pairing_codes_user_code" ON "pairing_codes" USING btree ("user_code_hash");
 
@@ -498,20 +512,6 @@ CREATE UNIQUE INDEX "users_workos_id_unique" ON "users" USING btree ("workos_id"
 CREATE UNIQUE INDEX "users_handle_unique" ON "users" USING btree ("handle");
 
 CREATE UNIQUE INDEX "users_email_lower" ON "users" USING btree (lower("email"));
-
-CREATE UNIQUE INDEX "khala_streams_name" ON "khala_streams" USING btree ("name");
-
-CREATE INDEX "khala_streams_retention" ON "khala_streams" USING btree ("class","oldest_at") WHERE oldest_at is not null;
-
-CREATE INDEX "khala_streams_owner" ON "khala_streams" USING btree ("owner_user_id");
-
-CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("occurred_at" DESC NULLS LAST);
-
-CREATE INDEX "audit_events_name" ON "audit_events" USING btree ("event_name","id" DESC NULLS LAST);
-
-CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id","id" DESC NULLS LAST);
-
-CREATE INDEX "http_throttles_ends" ON "http_throttles" USING btree ("window_ends_at");
 
 CREATE INDEX "web_assets_build" ON "web_assets" USING btree ("build_id");
 
