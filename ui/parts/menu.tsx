@@ -3,9 +3,11 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { Icon, type IconName } from "./icons";
 
 interface Props {
-  /** Content and accessible name of the button that opens it. */
+  /** Content of the button that opens it. */
   button: ComponentChildren;
+  /** Name of the list, and of the button unless its content is its name. */
   label: string;
+  named?: boolean;
   buttonClass?: string;
   /** Which way the list opens. */
   place?: "above" | "below";
@@ -16,7 +18,15 @@ interface Props {
 const items = (menu: HTMLElement | null) => [...(menu?.querySelectorAll<HTMLElement>('[role^="menuitem"]') ?? [])];
 
 /** A menu button with arrow keys, Home, End, first letters, `Esc`; closes after a choice or a click outside. */
-export function Menu({ button, label, buttonClass = "button", place = "below", align = "start", children }: Props) {
+export function Menu({
+  button,
+  label,
+  named = false,
+  buttonClass = "button",
+  place = "below",
+  align = "start",
+  children,
+}: Props) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const id = useId();
@@ -70,7 +80,7 @@ export function Menu({ button, label, buttonClass = "button", place = "below", a
         aria-haspopup="menu"
         aria-expanded={open}
         aria-controls={open ? id : undefined}
-        aria-label={label}
+        aria-label={named ? undefined : label}
         onClick={() => (open ? close(false) : setOpen(true))}
         onKeyDown={(event) => {
           if (open || (event.key !== "ArrowDown" && event.key !== "ArrowUp")) return;

@@ -64,6 +64,8 @@ async function read() {
   if (!data) return;
   workers.value = data.data;
   workersRead.value = true;
+  // A machine that came between `/api/me` and the first update would be missed.
+  if (data.data.length > 0 && codexAccess.peek()?.status !== "ready") askAccess();
 }
 
 /** The newer of two states of one worker wins (khala 3.2); a worker not known yet is added. */

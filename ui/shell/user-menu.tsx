@@ -31,7 +31,8 @@ export function UserMenu({ user }: { user: User }) {
     <div class="me">
       <Menu
         place="above"
-        label={`Account: ${user.name}`}
+        label="Account"
+        named
         buttonClass="me-button"
         button={
           <>
@@ -39,8 +40,8 @@ export function UserMenu({ user }: { user: User }) {
               {initials(user.name)}
             </span>
             <span>
-              <span>{user.name}</span>
-              <small>{user.email}</small>
+              <span class="sr-only">Account: </span>
+              <span>{user.name}</span> <small>{user.email}</small>
             </span>
           </>
         }
