@@ -1,4 +1,6 @@
 import { effect } from "@preact/signals";
+import { forgetDrafts } from "./composer/drafts";
+import { watchOutbox } from "./composer/outbox";
 import { booted, expose, measured, noteError, phase } from "./diagnostics";
 import { watchConnection } from "./khala/topics";
 import { startClock } from "./parts/clock";
@@ -40,6 +42,7 @@ export function boot(render: () => void) {
     watchConnection();
     watchChats();
     watchMachines();
+    watchOutbox();
     watchNetwork();
     watchKeys();
     startClock();
@@ -87,6 +90,7 @@ function retryOnReturn() {
 
 function announceEndings() {
   onSignedOut.push((why) => {
+    if (why !== "expired") forgetDrafts();
     if (why === "logout") navigate("/", { replace: true });
     toast(why === "expired" ? "Session expired. Sign in again." : "Signed out.", { name: "session" });
   });
