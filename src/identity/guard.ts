@@ -16,7 +16,7 @@ import { refreshSession } from "./refresh";
 import type { SessionRow } from "./sessions";
 import { wholeSecond } from "./times";
 import { abilitiesOf } from "./tokens";
-import { callerUser, findUser, type UserRow } from "./users";
+import { callerUser, findUser } from "./users";
 
 /** `last_used_at` is written when it is older than this. */
 const useStepMs = 60_000;
@@ -167,7 +167,14 @@ async function bySession(ctx: Context, ask: Ask, token: string, lane: Caller["la
   return sessionCaller(ctx, session, user, lane);
 }
 
-const sessionCaller = (ctx: Context, session: SessionRow, user: UserRow, lane: Caller["lane"]): Caller => ({
+type Living = Pick<SessionRow, "id" | "deviceId" | "tokenName" | "activeOrgId">;
+
+const sessionCaller = (
+  ctx: Context,
+  session: Living,
+  user: Parameters<typeof callerUser>[1],
+  lane: Caller["lane"],
+): Caller => ({
   user: callerUser(ctx.config, user),
   credential: "session",
   lane,

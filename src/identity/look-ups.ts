@@ -4,6 +4,38 @@ import { authSessions, orgMemberships, personalAccessTokens, users } from "../..
 
 export type LookUps = ReturnType<typeof prepareLookUps>;
 
+/** Only what a caller is made of: each column costs on every request. */
+const user = {
+  id: users.id,
+  name: users.name,
+  email: users.email,
+  handle: users.handle,
+  avatar: users.avatar,
+  workosId: users.workosId,
+  isAdmin: users.isAdmin,
+  createdAt: users.createdAt,
+  updatedAt: users.updatedAt,
+};
+const token = {
+  id: personalAccessTokens.id,
+  name: personalAccessTokens.name,
+  token: personalAccessTokens.token,
+  abilities: personalAccessTokens.abilities,
+  workerId: personalAccessTokens.workerId,
+  lastUsedAt: personalAccessTokens.lastUsedAt,
+  expiresAt: personalAccessTokens.expiresAt,
+};
+const session = {
+  id: authSessions.id,
+  deviceId: authSessions.deviceId,
+  tokenName: authSessions.tokenName,
+  activeOrgId: authSessions.activeOrgId,
+  status: authSessions.status,
+  accessExpiresAt: authSessions.accessExpiresAt,
+  refreshExpiresAt: authSessions.refreshExpiresAt,
+  lastUsedAt: authSessions.lastUsedAt,
+};
+
 /**
  * The statements that find out who asks, prepared once: token or session with its user and his default organisation.
  * `view` is a further column, over the user's id and a placeholder `limit`.
@@ -11,7 +43,7 @@ export type LookUps = ReturnType<typeof prepareLookUps>;
 export function prepareLookUps(db: Database, name: string, view: SQL<unknown> = sql`null`) {
   const byToken = () =>
     db
-      .select({ user: users, token: personalAccessTokens, orgId: orgMemberships.orgId, view })
+      .select({ user, token, orgId: orgMemberships.orgId, view })
       .from(personalAccessTokens)
       .innerJoin(users, eq(users.id, personalAccessTokens.tokenableId))
       .leftJoin(orgMemberships, sql`${orgMemberships.userId} = ${users.id} and ${orgMemberships.defaultOrg}`);
@@ -25,7 +57,7 @@ export function prepareLookUps(db: Database, name: string, view: SQL<unknown> = 
       .limit(1)
       .prepare(`${name}_pat_by_hash`),
     session: db
-      .select({ user: users, session: authSessions, view })
+      .select({ user, session, view })
       .from(authSessions)
       .innerJoin(users, eq(users.id, authSessions.userId))
       .where(eq(authSessions.accessTokenHash, sql.placeholder("hash")))

@@ -102,13 +102,6 @@ async function sendByResend(ctx: Context, key: string, from: string, { to, subje
   if (response.status < 200 || response.status >= 300) throw new MailRefused(`Resend answered ${response.status}`);
 }
 
-/** Whether `OA_MAIL_URL` has one of the three forms. */
-export function mailProblem(url: string): string | null {
-  const fine =
-    /^(smtps?:\/\/[^/\s]+\/?|resend:\/\/\S+)$/.test(url) && (url.startsWith("resend://") || URL.canParse(url));
-  return fine ? null : "OA_MAIL_URL must be smtp://user:pass@host:587, smtps://… or resend://API_KEY";
-}
-
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 const page = (lines: string[]): string =>

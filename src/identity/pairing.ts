@@ -9,7 +9,7 @@ import { deviceCode, randomLetters, sha256 } from "./credentials";
 import { handleBase, numbered } from "./names";
 import { type Visit, whoOf } from "./sessions";
 import { later, wholeSecond } from "./times";
-import { mintToken, workerAbility } from "./tokens";
+import { deleteTokens, mintToken, workerAbility } from "./tokens";
 import { findUser } from "./users";
 
 /** Pairing of a machine: the device grant of RFC 8628 (remote-control.md 2). */
@@ -279,19 +279,26 @@ export interface BridgeToken {
 
 /** A worker token for the bridge inside `serve --worker`: known to this process alone, gone when it ends. */
 export async function mintBridgeToken(ctx: Context, userId: number, workerId: string): Promise<BridgeToken> {
-  const mine = and(
-    eq(personalAccessTokens.tokenableId, userId),
-    eq(personalAccessTokens.workerId, workerId),
-    eq(personalAccessTokens.name, bridgeTokenName),
-  );
-  const minted = await ctx.commit(async ({ db }) => {
-    await db.delete(personalAccessTokens).where(mine);
-    return mintToken(ctx, db, { userId, name: bridgeTokenName, abilities: [workerAbility], workerId });
+  const remove = (unit: Unit, tokenId: number) =>
+    deleteTokens(unit, { userId, tokenId, reason: "user_requested", requestId: `bridge:${workerId}` });
+  const minted = await ctx.commit(async (unit) => {
+    const left = await unit.db
+      .select({ id: personalAccessTokens.id })
+      .from(personalAccessTokens)
+      .where(
+        and(
+          eq(personalAccessTokens.tokenableId, userId),
+          eq(personalAccessTokens.workerId, workerId),
+          eq(personalAccessTokens.name, bridgeTokenName),
+        ),
+      );
+    for (const { id } of left) await remove(unit, id);
+    return mintToken(ctx, unit.db, { userId, name: bridgeTokenName, abilities: [workerAbility], workerId });
   });
   return {
     token: minted.bearer,
     async revoke() {
-      await ctx.db.delete(personalAccessTokens).where(eq(personalAccessTokens.id, minted.row.id));
+      await ctx.commit((unit) => remove(unit, minted.row.id));
     },
   };
 }

@@ -23,10 +23,20 @@ export function providerProblems(config: Config): string[] {
     problems.push(`OA_AUTH_PROVIDER_MODE must be auto, workos, local or mock, not '${config.OA_AUTH_PROVIDER_MODE}'`);
   }
   if (mode === "mock" && config.APP_ENV === "production") {
-    problems.push("OA_AUTH_PROVIDER_MODE=mock is refused when APP_ENV is production");
+    problems.push(
+      "OA_AUTH_PROVIDER_MODE=mock is refused when APP_ENV is production; use it with APP_ENV=local, or 'serve --dev'",
+    );
   }
+  const { OA_MAIL_URL: mail, OA_MAIL_FROM: from } = config;
+  if (mail && !isMailUrl(mail)) {
+    problems.push("OA_MAIL_URL must be smtp://user:pass@host:587, smtps://… or resend://API_KEY");
+  }
+  if (mail && !from) problems.push("OA_MAIL_FROM must be set when OA_MAIL_URL is");
   return problems;
 }
+
+const isMailUrl = (text: string): boolean =>
+  /^resend:\/\/\S+$/.test(text) || (/^smtps?:\/\/[^/\s]+\/?$/.test(text) && URL.canParse(text));
 
 export const workosMissing = () =>
   unavailable(

@@ -90,3 +90,17 @@ export async function khalaMinting(ctx: Context): Promise<Minting> {
     claimsVersion: config.OA_KHALA_TOKEN_CLAIMS_VERSION,
   };
 }
+
+/** What makes every request for a token fail with 503: worth a warning at start (auth.md 5). */
+export function tokenWarnings(config: Config): string[] {
+  const kinds: [string, [number, number, number]][] = [
+    ["OA_SYNC_TOKEN", syncBounds(config)],
+    ["OA_KHALA_TOKEN", khalaBounds(config)],
+  ];
+  return kinds
+    .filter(([, [ttl, min, max]]) => min <= 0 || max < min || !boundsHold(ttl, min, max))
+    .map(
+      ([name]) =>
+        `${name}_TTL_SECONDS must lie between ${name}_MIN_TTL_SECONDS and ${name}_MAX_TTL_SECONDS; until then no token is given out`,
+    );
+}

@@ -30,7 +30,9 @@ export const localId = (): string => `local_${randomHex()}`;
 export const isListedAdmin = (config: Config, email: string): boolean =>
   config.ADMIN_EMAILS.some((listed) => foldEmail(listed) === foldEmail(email));
 
-export const callerUser = (config: Config, row: UserRow): Caller["user"] => ({
+type Person = Omit<Caller["user"], "isAdmin"> & Pick<UserRow, "isAdmin">;
+
+export const callerUser = (config: Config, row: Person): Caller["user"] => ({
   id: row.id,
   name: row.name,
   email: row.email,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { readConfig } from "../../src/config";
 import { isEmail } from "../../src/http/rules";
 import { returnPath } from "../../src/identity/cookies";
 import { patSecret, randomLetters, readPat, sha256, uuid5Dns } from "../../src/identity/credentials";
@@ -6,8 +7,10 @@ import { deviceIdOf, signInDevice, tokenNameOf } from "../../src/identity/device
 import { readJwt, signJwt } from "../../src/identity/jwt";
 import { emailDomain, handleBase, nameFromEmail, numbered } from "../../src/identity/names";
 import { foldUserCode } from "../../src/identity/pairing";
+import { providerOf, providerProblems } from "../../src/identity/providers";
 import { mockId } from "../../src/identity/sign-in";
 import { testLoginLink, testLoginSignature } from "../../src/identity/test-login";
+import { tokenWarnings } from "../../src/identity/token-settings";
 import { appKeys, makeAppKey, open, readAppKey, seal, Unreadable } from "../../src/keys";
 
 describe("stored forms (auth 3.4, 3.5)", () => {
@@ -294,5 +297,39 @@ describe("sealed values (ops-data 3.5)", () => {
     expect(readAppKey("base64:AAAA")).toBeNull();
     expect(readAppKey("short")).toBeNull();
     expect(() => appKeys({ APP_KEY: null, APP_PREVIOUS_KEYS: [] })).toThrow();
+  });
+});
+
+describe("configuration (auth 5)", () => {
+  const fine = { APP_ENV: "production", OA_MAIL_URL: "smtps://a:b@mail.example:465", OA_MAIL_FROM: "x@y.z" };
+  test.each([
+    [{}, 0],
+    [{ OA_MAIL_URL: "resend://re_key" }, 0],
+    [{ OA_MAIL_URL: "http://mail.example" }, 1],
+    [{ OA_MAIL_URL: "smtp://mail.example/path" }, 1],
+    [{ OA_MAIL_FROM: "" }, 1],
+    [{ OA_AUTH_PROVIDER_MODE: "ldap" }, 1],
+    [{ OA_AUTH_PROVIDER_MODE: "mock" }, 1],
+    [{ OA_AUTH_PROVIDER_MODE: "mock", APP_ENV: "local" }, 0],
+    [{ OA_AUTH_PROVIDER_MODE: "WorkOS" }, 0],
+  ])("%j has %p problems", (over, count) =>
+    expect(providerProblems(readConfig({ ...fine, ...over }))).toHaveLength(count),
+  );
+
+  test.each([
+    [{}, "local"],
+    [{ WORKOS_CLIENT_ID: "c" }, "local"],
+    [{ WORKOS_CLIENT_ID: "c", WORKOS_API_KEY: "k" }, "workos"],
+    [{ WORKOS_CLIENT_ID: "c", WORKOS_API_KEY: "k", OA_AUTH_PROVIDER_MODE: "local" }, "local"],
+    [{ OA_AUTH_PROVIDER_MODE: "workos" }, "workos"],
+  ] as const)("%j signs in by %p", (env, provider) => expect(providerOf(readConfig(env))).toBe(provider));
+
+  test("lifetimes out of order are worth a warning each", () => {
+    expect(tokenWarnings(readConfig({}))).toEqual([]);
+    const wrong = { OA_SYNC_TOKEN_MAX_TTL_SECONDS: "30", OA_KHALA_TOKEN_TTL_SECONDS: "1000" };
+    expect(tokenWarnings(readConfig(wrong))).toEqual([
+      expect.stringContaining("OA_SYNC_TOKEN_TTL_SECONDS"),
+      expect.stringContaining("OA_KHALA_TOKEN_TTL_SECONDS"),
+    ]);
   });
 });
