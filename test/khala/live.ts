@@ -110,7 +110,7 @@ export class Client {
   }
 
   /** Waits for a condition over what has arrived; fails after `ms`. */
-  async until<T>(look: () => T | undefined | null | false, what = "a frame", ms = 8000): Promise<T> {
+  async until<T>(look: () => T | undefined | null | false, what = "a frame", ms = 20_000): Promise<T> {
     const end = performance.now() + ms;
     for (;;) {
       const found = look();
