@@ -4,7 +4,7 @@ import type { StoreError } from "../db/failure";
 import { openDatabase } from "../db/open";
 import { unpackTemplate } from "../db/template";
 import type { Config } from "./config";
-import { databaseTemplate, engineFiles, type Executable } from "./executable";
+import { databaseTemplate, type Executable, engineFiles } from "./executable";
 
 interface OpenOptions {
   config: Config;
@@ -12,12 +12,21 @@ interface OpenOptions {
   executable: Executable;
   /** The embedded database can no longer be used. */
   onFault(fault: StoreError): void;
+  /** How long a Postgres that is not there yet is waited for; 30 s unless said. */
+  waitMs?: number;
   /** Told while a Postgres that is not there yet is waited for. */
   onRetry?(reason: string): void;
 }
 
 /** Opens the database that the configuration names: Postgres, else the embedded one in the data folder. */
-export async function openStore({ config, folder, executable, onFault, onRetry }: OpenOptions): Promise<Store> {
+export async function openStore({
+  config,
+  folder,
+  executable,
+  onFault,
+  onRetry,
+  waitMs = 30_000,
+}: OpenOptions): Promise<Store> {
   if (config.DATABASE_URL) {
     return openDatabase({
       kind: "postgres",
@@ -25,7 +34,7 @@ export async function openStore({ config, folder, executable, onFault, onRetry }
       poolSize: config.OA_DATABASE_POOL_SIZE,
       connectTimeoutMs: config.OA_DATABASE_CONNECT_TIMEOUT_MS,
       statementTimeoutMs: config.OA_DATABASE_STATEMENT_TIMEOUT_MS,
-      waitMs: 30_000,
+      waitMs,
       ...(onRetry ? { onRetry } : {}),
     });
   }

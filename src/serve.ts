@@ -1,31 +1,31 @@
-import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { sql } from "drizzle-orm";
 import type { Store } from "../db/database";
 import { lockFolder } from "../db/lock";
 import { migrate, migrationStatus, schemaVersion } from "../db/migrate";
+import { serveOps } from "../ops/socket";
 import { createApp } from "./app";
 import { withAppKey } from "./app-key";
-import { addressOf, type Bind, bindOf, isLoopback } from "./bind";
-import type { Config } from "./config";
+import { assemble } from "./assemble";
+import { addressOf, bindOf, isLoopback } from "./bind";
 import { dataFolder, loadConfiguration } from "./configuration";
-import { type Context, createContext } from "./context";
+import type { Context } from "./context";
 import { drain, type Step } from "./drain";
 import { type Executable, webFiles } from "./executable";
 import { asExit, Exit, printExit } from "./exit";
 import { firstScreen, notesOf } from "./first-screen";
-import { largestBody } from "./http/body";
-import { createOutbound } from "./http/outbound";
-import { createThrottle } from "./http/throttle";
-import { createJobs } from "./jobs/create";
-import { createKhala } from "./khala/node";
+import { providerProblems } from "./identity/providers";
+import { tokenWarnings } from "./identity/token-settings";
+import { queueHealth } from "./jobs/operator";
+import { finishRequests, listen } from "./listen";
 import { logFormat } from "./log-format";
 import { openStore } from "./open-store";
 import { announceOwner, forgetOwnerLink } from "./owner-link";
 import { runWorkerBeside } from "./serve-worker";
-import { createAnalytics } from "./telemetry/analytics";
+import { ConfigError } from "./settings";
+import { watchSignals } from "./signals";
 import { createLog } from "./telemetry/log";
-import { createMetrics } from "./telemetry/metrics";
 
 /** What `serve` was told on the command line (ops-data 2.6). */
 export interface ServeOptions {
@@ -53,6 +53,8 @@ export interface Running {
   folder: string;
   /** Stops gracefully; resolves to the exit code. */
   stop(reason: string): Promise<number>;
+  /** Writes one log line about the present state. */
+  report(): Promise<void>;
   /** Resolves to the exit code when the server has stopped for any reason. */
   stopped: Promise<number>;
 }
@@ -93,13 +95,9 @@ async function startSteps(
 ): Promise<Running> {
   const { config: read, warnings } = loadConfiguration({ flags: flagsOf(options, env), env, file: options.config });
   const bind = bindOf(read, options);
-  if (read.APP_ENV === "production" && read.OA_AUTH_PROVIDER_MODE === "mock") {
-    throw new Exit(
-      78,
-      "OA_AUTH_PROVIDER_MODE=mock is refused when APP_ENV is production",
-      "use it with APP_ENV=local, or 'serve --dev'",
-    );
-  }
+  const wrong = providerProblems(read);
+  if (wrong.length) throw new ConfigError(wrong);
+  const workspace = options.worker ? workspaceOf(options.workspace) : null;
   const folder = dataFolder(read, env);
   if (!read.DATABASE_URL) {
     const lock = lockFolder(folder);
@@ -107,7 +105,7 @@ async function startSteps(
   }
   const config = withAppKey(read, folder);
   const log = createLog({ level: config.OA_LOG_LEVEL, format: logFormat(config) });
-  for (const warning of warnings) log.warn("oa.config", warning);
+  for (const warning of [...warnings, ...tokenWarnings(config)]) log.warn("oa.config", warning);
 
   let fault: ((exit: Exit) => void) | null = null;
   const [web, store] = await Promise.all([
@@ -127,33 +125,10 @@ async function startSteps(
     onLine: (line) => log.info("oa.start", line),
   });
 
-  const metrics = createMetrics();
-  const outbound = createOutbound(log, metrics);
-  const now = () => new Date();
-  const khala = await createKhala({ config, store, log, metrics });
-  undo.push({ name: "khala", run: async () => khala.stop() });
-  const jobs = createJobs({ store, log, metrics, concurrency: config.OA_JOBS_CONCURRENCY });
   let url = config.APP_URL?.replace(/\/+$/, "") ?? "http://localhost";
-  const ctx = createContext({
-    config,
-    appUrl: () => url,
-    store,
-    now,
-    log,
-    metrics,
-    analytics: createAnalytics(config, outbound, log, now),
-    khala,
-    jobs,
-    outbound,
-    throttle: createThrottle(
-      store,
-      () => Date.now(),
-      (error) => {
-        metrics.count("http_throttle_errors_total");
-        log.warn("oa.throttle", "a throttle was not counted", { error_message: String(error) });
-      },
-    ),
-  });
+  const { ctx, khala } = await assemble({ config, store, log, appUrl: () => url });
+  const { jobs } = ctx;
+  undo.push({ name: "khala", run: async () => khala.stop() });
   let draining = false;
   const app = createApp(ctx, {
     executable,
@@ -167,14 +142,19 @@ async function startSteps(
   await jobs.start({ run: options.jobs !== false });
   undo.push({ name: "jobs", run: () => jobs.stop(1000) });
 
-  const server = listen(bind, options, app);
+  const server = listen(bind, app, { reusePort: options.reusePort === true, draining: () => draining });
   undo.push({ name: "listener", run: async () => void (await server.stop(true)) });
   khala.publishOn(server);
   const listening = "socket" in bind ? `unix:${bind.socket}` : addressOf(bind.host, server.port as number);
   if (!config.APP_URL && !("socket" in bind)) url = listening;
 
+  if (!config.DATABASE_URL) {
+    const path = join(folder, "ops.sock");
+    const stopOps = await serveOps({ path, executable, config, folder, store, ctx, khala });
+    undo.push({ name: "operator commands", run: stopOps });
+  }
   const owner = await announceOwner(ctx, folder);
-  const notes = notesOf(config);
+  const notes = notesOf(config, { workspace, fullAccess: options.workerFullAccess === true });
   const readyMs = performance.now() - began;
   if (process.stdout.isTTY)
     process.stdout.write(
@@ -196,15 +176,17 @@ async function startSteps(
   }
 
   const beside =
-    options.worker && !("socket" in bind)
+    workspace !== null && !("socket" in bind)
       ? runWorkerBeside(ctx, {
           url: listening,
           version: executable.version,
-          workspace: options.workspace ?? process.cwd(),
+          workspace,
           fullAccess: options.workerFullAccess === true,
           env,
         })
       : null;
+
+  if (options.open) openBrowser(owner && "url" in owner ? owner.url : (config.APP_URL ?? listening));
 
   let settle: (code: number) => void = () => {};
   const stopped = new Promise<number>((resolve) => {
@@ -221,10 +203,14 @@ async function startSteps(
           { name: "look-away delay", run: () => Bun.sleep(delay) },
           { name: "worker", run: () => beside?.stop() ?? Promise.resolve() },
           { name: "sockets", run: () => app.sockets.drain() },
-          { name: "requests", run: () => finishRequests(server, app.inFlight, config) },
+          {
+            name: "requests",
+            run: () => finishRequests(server, app.inFlight, Math.max(0, config.OA_SHUTDOWN_TIMEOUT_MS - 5000)),
+          },
           { name: "jobs", run: () => jobs.stop(config.OA_SHUTDOWN_TIMEOUT_MS - 5000) },
           { name: "analytics", run: () => ctx.analytics.flush() },
           { name: "khala", run: async () => khala.stop() },
+          ...undo.filter((step) => step.name === "operator commands"),
           { name: "database", run: () => store.close() },
           ...undo.filter((step) => step.name === "lock"),
           { name: "socket file", run: async () => void ("socket" in bind && rmSync(bind.socket, { force: true })) },
@@ -243,44 +229,34 @@ async function startSteps(
     printExit(exit);
     settle(exit.code);
   };
-  return { ctx, url: listening, folder, stop, stopped };
+  const report = async () => {
+    const { queued } = await queueHealth(store);
+    const asked = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    log.info("oa.state", "state", {
+      sockets: server.pendingWebSockets,
+      requests_in_flight: app.inFlight(),
+      jobs_queued: queued,
+      database: store.kind,
+      rss_mb: Math.round(process.memoryUsage.rss() / 1e6),
+      event_loop_delay_ms: Math.round((performance.now() - asked) * 10) / 10,
+    });
+    await log.flush();
+  };
+  return { ctx, url: listening, folder, stop, stopped, report };
 }
 
-type AppSurface = ReturnType<typeof createApp>;
+/** The workspace of `--worker`, which must be a folder. */
+function workspaceOf(given: string | undefined): string {
+  const path = resolve(given ?? ".");
+  if (existsSync(path) && statSync(path).isDirectory()) return path;
+  throw new Exit(2, `the workspace ${path} is no folder`, "name a folder with --workspace");
+}
 
-function listen(bind: Bind, options: ServeOptions, app: AppSurface) {
-  const base = {
-    development: false,
-    maxRequestBodySize: largestBody,
-    websocket: app.sockets.websocket,
-    error: () => new Response(null, { status: 500 }),
-  };
-  try {
-    if ("socket" in bind) {
-      rmSync(bind.socket, { force: true });
-      return Bun.serve({ ...base, unix: bind.socket, fetch: (request, server) => app.fetch(request, server as never) });
-    }
-    return Bun.serve({
-      ...base,
-      hostname: bind.host,
-      port: bind.port,
-      idleTimeout: 60,
-      reusePort: options.reusePort === true,
-      fetch: (request, server) => app.fetch(request, server),
-    });
-  } catch (error) {
-    const code = (error as { code?: string }).code;
-    const where = "socket" in bind ? bind.socket : `${bind.host}:${bind.port}`;
-    if (code === "EADDRINUSE")
-      throw new Exit(69, `${where} is in use by another program`, "choose another with --port, or stop that program");
-    if (code === "EACCES")
-      throw new Exit(77, `${where} may not be listened on by this user`, "choose a port above 1023 with --port");
-    throw new Exit(
-      69,
-      `cannot listen on ${where} (${code ?? String(error)})`,
-      "choose another address with --host and --port",
-    );
-  }
+/** Best effort: a machine without a browser is no failure. */
+function openBrowser(url: string): void {
+  const program = process.platform === "darwin" ? "open" : "xdg-open";
+  if (Bun.which(program)) Bun.spawn([program, url], { stdio: ["ignore", "ignore", "ignore"] }).unref();
 }
 
 async function reachable(store: Store): Promise<string> {
@@ -300,24 +276,6 @@ async function migrated(store: Store): Promise<string> {
   }
 }
 
-/** Closes the listener; what is being answered finishes, at most until 5 s before the limit. */
-async function finishRequests(
-  server: { stop(force?: boolean): Promise<void> },
-  inFlight: () => number,
-  config: Config,
-): Promise<void> {
-  const closed = server.stop(false);
-  const limit = performance.now() + Math.max(0, config.OA_SHUTDOWN_TIMEOUT_MS - 5000);
-  while (inFlight() > 0 && performance.now() < limit) await Bun.sleep(10);
-  await Promise.race([closed, Bun.sleep(50)]);
-  await server.stop(true);
-}
-
-/** A name for this process in logs and `server_nodes`. */
-export const nodeId = (config: Config): string => config.OA_NODE_ID ?? `node_${randomBytes(4).toString("hex")}`;
-
-const codes: Record<string, number> = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 };
-
 /** `openagents serve`: runs until a signal. Returns the exit code. */
 export async function serve(executable: Executable, options: ServeOptions): Promise<number> {
   let running: Running;
@@ -328,13 +286,6 @@ export async function serve(executable: Executable, options: ServeOptions): Prom
     printExit(exit);
     return exit.code;
   }
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-    let seen = false;
-    process.on(signal, () => {
-      if (seen) process.exit(codes[signal]);
-      seen = true;
-      void running.stop(signal);
-    });
-  }
+  watchSignals(running);
   return running.stopped;
 }

@@ -37,3 +37,16 @@ async function readSecret(ctx: Context, name: string): Promise<string | undefine
   const [row] = await ctx.db.select({ value: appSecrets.value }).from(appSecrets).where(eq(appSecrets.name, name));
   return row?.value;
 }
+
+/** Names of kept secrets that no key opens: none, unless the app key was lost. */
+export async function unreadableSecrets(store: Context["store"], keys: Buffer[]): Promise<string[]> {
+  const rows = await store.db.select({ name: appSecrets.name, value: appSecrets.value }).from(appSecrets);
+  return rows.flatMap(({ name, value }) => {
+    try {
+      open(value, keys);
+      return [];
+    } catch {
+      return [name];
+    }
+  });
+}

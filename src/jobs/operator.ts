@@ -114,11 +114,12 @@ export const listSchedules = (store: Store): Promise<ListedSchedule[]> =>
       exists (select 1 from jobs.job j where j.name = s.name and j.state = 'active') as running
     from jobs.schedule s order by s.name`);
 
-/** Oldest due job's age in seconds, and how many are dead. */
-export async function queueHealth(store: Store): Promise<{ lagSeconds: number; dead: number }> {
-  const [row] = await store.rows<{ lag: number | null; dead: number }>(sql`
+/** Oldest due job's age in seconds, how many are dead, how many wait. */
+export async function queueHealth(store: Store): Promise<{ lagSeconds: number; dead: number; queued: number }> {
+  const [row] = await store.rows<{ lag: number | null; dead: number; queued: number }>(sql`
     select (select extract(epoch from now() - min(start_after))::float8 from jobs.job
         where state < 'active' and start_after <= now() and ${ours}) as lag,
-      (select count(*)::int from jobs.job where state = 'failed' and ${ours}) as dead`);
-  return { lagSeconds: Math.max(0, row?.lag ?? 0), dead: row?.dead ?? 0 };
+      (select count(*)::int from jobs.job where state = 'failed' and ${ours}) as dead,
+      (select count(*)::int from jobs.job where state < 'active' and ${ours}) as queued`);
+  return { lagSeconds: Math.max(0, row?.lag ?? 0), dead: row?.dead ?? 0, queued: row?.queued ?? 0 };
 }

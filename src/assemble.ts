@@ -1,0 +1,51 @@
+import type { Store } from "../db/database";
+import type { Config } from "./config";
+import { type Context, createContext } from "./context";
+import { createOutbound } from "./http/outbound";
+import { createThrottle } from "./http/throttle";
+import { createJobs } from "./jobs/create";
+import { createKhala, type KhalaNode } from "./khala/node";
+import { createAnalytics } from "./telemetry/analytics";
+import type { Log } from "./telemetry/log";
+import { createMetrics } from "./telemetry/metrics";
+
+export interface Assembled {
+  ctx: Context;
+  khala: KhalaNode;
+}
+
+/** What domains stand on, over an open and migrated database. `khala.stop()` ends what it started. */
+export async function assemble(parts: {
+  config: Config;
+  store: Store;
+  log: Log;
+  appUrl(): string;
+}): Promise<Assembled> {
+  const { config, store, log, appUrl } = parts;
+  const now = () => new Date();
+  const metrics = createMetrics();
+  const outbound = createOutbound(log, metrics);
+  const khala = await createKhala({ config, store, log, metrics });
+  const uncounted = (error: unknown) => {
+    metrics.count("http_throttle_errors_total");
+    log.warn("oa.throttle", "a throttle was not counted", { error_message: String(error) });
+  };
+  const ctx = createContext({
+    config,
+    appUrl,
+    store,
+    now,
+    log,
+    metrics,
+    analytics: createAnalytics(config, outbound, log, now),
+    khala,
+    jobs: createJobs({ store, log, metrics, concurrency: config.OA_JOBS_CONCURRENCY }),
+    outbound,
+    throttle: createThrottle(store, Date.now, uncounted),
+  });
+  return { ctx, khala };
+}
+
+/** `APP_URL` without a trailing slash, else where a server with this configuration would listen. */
+export const likelyUrl = (config: Config): string =>
+  config.APP_URL?.replace(/\/+$/, "") ?? `http://127.0.0.1:${config.PORT ?? 8787}`;
