@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** One file of the web app as it is served. `hashed` names never change their content (http-platform 3.6). */
 export interface UiFile {
@@ -18,7 +19,7 @@ export interface UiBundle {
 }
 
 const HERE = import.meta.dir;
-const FONT = join(HERE, "../node_modules/inter-ui/variable-latin/InterVariable-subset.woff2");
+const FONT = fileURLToPath(import.meta.resolve("inter-ui/variable-latin/InterVariable-subset.woff2"));
 
 const hash = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex").slice(0, 10);
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -1,30 +1,12 @@
 import { computed, signal } from "@preact/signals";
+import type { CodexAccess as Account, ChatThread, Me } from "../src/identity/contract";
 import { api, hooks } from "./api";
 import type { Failure } from "./failure";
 
-// The answer of GET /api/me (auth 2.7), as far as the app reads it.
-export interface User {
-  id: number;
-  name: string;
-  email: string;
-  handle: string | null;
-  avatar: string;
-}
-export interface ChatLink {
-  id: string;
-  title: string;
-  updatedAt: string;
-}
-export interface CodexAccess {
+export type User = Pick<Me["data"]["user"], "id" | "name" | "email" | "handle" | "avatar">;
+/** The parts of `codexAccess` the app reads; the status words are web-ui 2.6. */
+export interface CodexAccess extends Pick<Account, "workerId" | "account"> {
   status: "ready" | "worker_offline" | "no_worker" | "not_linked";
-  workerId: string | null;
-  account: { type: string; email: string | null; planType: string | null } | null;
-}
-interface Me {
-  user: User;
-  chatThreads: ChatLink[];
-  isAdmin: boolean;
-  codexAccess: CodexAccess;
 }
 
 /** Who uses this tab. `unknown` until `/api/me` answered, so that no gate and no empty state shows too early. */
@@ -36,7 +18,7 @@ export type Session =
 
 export const session = signal<Session>({ kind: "unknown" });
 /** Own chats as `/api/me` lists them; shell/chats.ts keeps them current. */
-export const initialChats = signal<ChatLink[]>([]);
+export const initialChats = signal<ChatThread[]>([]);
 
 export const user = computed(() => (session.value.kind === "user" ? session.value.user : null));
 export const codexAccess = computed(() => (session.value.kind === "user" ? session.value.codexAccess : null));
@@ -52,15 +34,15 @@ const tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChann
 
 /** Reads `/api/me` and sets the session. 401 is the guest; no answer leaves a signed-in tab signed in. */
 export async function load(): Promise<void> {
-  const { data, failure } = await api.get<{ data: Me }>("/api/me", {
+  const { data, failure } = await api.get<Me>("/api/me", {
     query: { chat_limit: 50 },
     guest: session.value.kind !== "user",
   });
   if (data) {
     const before = session.value;
-    const { chatThreads, ...me } = data.data;
+    const { chatThreads, user, isAdmin, codexAccess } = data.data;
     initialChats.value = chatThreads;
-    session.value = { kind: "user", ...me };
+    session.value = { kind: "user", user, isAdmin, codexAccess: codexAccess as CodexAccess };
     if (before.kind !== "user") for (const run of onSignedIn) run();
     return;
   }

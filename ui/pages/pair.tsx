@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import type { PairShown } from "../../src/identity/pairing-contract";
 import { api, path } from "../api";
 import type { Failure } from "../failure";
 import { announce } from "../parts/announce";
@@ -12,18 +13,7 @@ import { readdress, search } from "../shell/router";
 import { world } from "../world";
 import { isCode, shownCode } from "./pair-code";
 
-/** What a waiting machine says of itself (remote-control 2). */
-interface Pairing {
-  user_code: string;
-  name: string | null;
-  hostname: string | null;
-  platform: string | null;
-  codex_version: string | null;
-  ip_address: string | null;
-  requested_at: string;
-  expires_at: string;
-  worker_id: string | null;
-}
+type Pairing = PairShown["data"];
 
 type State =
   | { kind: "asking" }
@@ -56,7 +46,7 @@ export function PairPage() {
     }
     error.value = "";
     state.value = { kind: "looking" };
-    const { data, failure } = await api.get<{ data: Pairing }>(path`/api/pair/${typed.value}`);
+    const { data, failure } = await api.get<PairShown>(path`/api/pair/${typed.value}`);
     if (failure) return fail(failure);
     readdress(`/pair?code=${encodeURIComponent(typed.value)}`);
     state.value = { kind: "found", pairing: data.data, deciding: null, error: "" };

@@ -13,28 +13,3 @@ export const Dot = ({ tone, label }: { tone: Tone | "none"; label?: string | und
 export const Pill = ({ tone, children }: { tone: Tone; children: string }) => (
   <span class={`pill tone-${tone}`}>{children}</span>
 );
-
-/** The tone of a worker, payment or sync state word (web-ui 4); unknown words are grey. */
-export function toneOf(word: string): Tone {
-  switch (word) {
-    case "completed":
-    case "running":
-    case "in_sync":
-    case "connected":
-    case "active":
-      return "ok";
-    case "cached":
-    case "starting":
-    case "connecting":
-      return "busy";
-    case "blocked":
-    case "stopping":
-    case "lagging":
-      return "warn";
-    case "failed":
-    case "error":
-      return "bad";
-    default:
-      return "off";
-  }
-}

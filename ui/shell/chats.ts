@@ -1,4 +1,5 @@
-import { computed, effect, signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
+import type { Thread } from "../../src/codex/contract";
 import { api } from "../api";
 import type { Update } from "../khala/frames";
 import { EVENTS, topic } from "../khala/topics";
@@ -16,17 +17,6 @@ export interface Chat {
   updatedAt: string;
   state: ChatState;
   workerId: string | null;
-}
-
-/** The part of a thread projection (codex-chat 2.8) the list needs. */
-interface ThreadRow {
-  thread_id: string;
-  codex_thread_id: string | null;
-  title: string | null;
-  updated_at: string;
-  message_count: number;
-  status: string | null;
-  worker_id: string | null;
 }
 
 /** Own chats, newest activity first, at most 50. */
@@ -97,7 +87,7 @@ let reading: AbortController | null = null;
 async function read() {
   reading?.abort();
   reading = new AbortController();
-  const { data } = await api.get<{ data: { threads: ThreadRow[] } }>("/api/runtime/threads", {
+  const { data } = await api.get<{ data: { threads: Thread[] } }>("/api/runtime/threads", {
     query: { limit: MOST },
     signal: reading.signal,
   });
@@ -199,13 +189,6 @@ function apply({ payload }: Update) {
   if (!looking) unread.value = new Set([...unread.value, known.id]);
   if (document.hidden) badge.value = true;
 }
-
-const waitingElsewhere = computed(
-  () => chats.value.filter(({ id, state }) => state === "waiting" && id !== route.value.params.threadId).length,
-);
-
-/** How many other chats wait for an answer. */
-export const waiting = waitingElsewhere;
 
 /** Keeps the list current while somebody is signed in. Call once at boot. */
 export function watchChats() {

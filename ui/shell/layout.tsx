@@ -91,6 +91,7 @@ export function Layout() {
         description="Displays the mobile sidebar."
         quiet
       >
+        <SidebarToggle />
         <Sidebar />
       </Dialog>
       <div class="page">

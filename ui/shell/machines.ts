@@ -1,4 +1,5 @@
 import { computed, effect, signal } from "@preact/signals";
+import type { WorkerSnapshot } from "../../src/codex/contract";
 import { api } from "../api";
 import type { Update } from "../khala/frames";
 import { SUMMARIES, topic } from "../khala/topics";
@@ -7,18 +8,18 @@ import { codexAccess, load, onSignedIn, onSignedOut } from "../session";
 import { recoveries } from "../status";
 
 /** The part of a worker snapshot (codex-chat 2.1) the app reads. */
-export interface Worker {
-  worker_id: string;
-  status: string;
-  latest_seq: number;
-  workspace_ref: string | null;
-  metadata: Record<string, unknown>;
-  last_heartbeat_at: string | null;
-  heartbeat_stale_after_ms: number;
-  heartbeat_state: string;
-  started_at: string | null;
-  executor: { connected: boolean; codex_version?: string | null } | null;
-}
+export type Worker = Pick<
+  WorkerSnapshot,
+  | "worker_id"
+  | "status"
+  | "latest_seq"
+  | "workspace_ref"
+  | "metadata"
+  | "last_heartbeat_at"
+  | "heartbeat_stale_after_ms"
+  | "heartbeat_state"
+  | "started_at"
+> & { executor: Pick<NonNullable<WorkerSnapshot["executor"]>, "connected"> | null };
 
 export interface Machine {
   id: string;
