@@ -152,14 +152,14 @@ export async function createAppender(deps: Deps): Promise<Appender> {
     const at = performance.now();
     metrics.observe("khala_append_seconds", (at - started) / 1000);
     metrics.observe("khala_append_batch_events", events.length, {}, [1, 2, 5, 10, 25, 50, 100, 250, 512]);
+    const starts = new Map(firsts.map(({ stream_id: id, first }) => [id, first]));
     const numbered = new Map<number, Numbered>();
-    for (const { stream_id: streamId, first } of firsts) {
-      numbered.set(streamId, { streamId, stream: "", first, rows: [], at });
-    }
     streamIds.forEach((streamId, i) => {
-      const part = numbered.get(streamId);
-      if (!part) throw new Error(`stream ${all.names[i]} has gone`);
-      part.stream = all.names[i] as string;
+      const first = starts.get(streamId);
+      const stream = all.names[i] as string;
+      if (first === undefined) throw new Error(`stream ${stream} has gone`);
+      const part = numbered.get(streamId) ?? { streamId, stream, first, rows: [], at };
+      numbered.set(streamId, part);
       const row: Row = {
         seq: part.first + part.rows.length,
         kind: all.kinds[i] as string,

@@ -118,8 +118,8 @@ export async function forgetUser(store: Store, userId: number, signal?: AbortSig
     for (let left = BATCH_ROWS; left >= BATCH_ROWS; ) {
       if (signal?.aborted) throw new Error("stopped before all of a user's streams were removed");
       const gone = await store.rows(
-        sql`with some as (select seq from khala_events where stream_id = ${id} order by seq limit ${BATCH_ROWS}::bigint)
-            delete from khala_events where stream_id = ${id} and seq <= (select max(seq) from some) returning 1 as one`,
+        sql`with part as (select seq from khala_events where stream_id = ${id} order by seq limit ${BATCH_ROWS}::bigint)
+            delete from khala_events where stream_id = ${id} and seq <= (select max(seq) from part) returning 1 as one`,
       );
       left = gone.length;
     }
