@@ -27,7 +27,7 @@ export interface World {
 }
 
 /** A token is its claims as JSON, or `bad:{reason}`. */
-const accessOf = (world: World): Access => ({
+export const accessOf = (world: World): Access => ({
   async verify(token) {
     if (!token.startsWith("{")) return { denied: token.startsWith("bad:") ? token.slice(4) : "invalid_token" };
     return JSON.parse(token) as SyncClaims;
