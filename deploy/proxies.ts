@@ -23,4 +23,4 @@ server {
 `,
 };
 
-export type Proxy = keyof typeof proxies;
+export type ProxyName = keyof typeof proxies;

@@ -13,9 +13,6 @@ import { type Parsed, parse } from "./parse";
 import { type Place, perform } from "./perform";
 import { commands } from "./table";
 
-const isPorted = ({ name }: Command) =>
-  name === "ops:test-login-link" || name === "ops:create-api-token" || name === "runtime:tools:invoke-api";
-
 /** The command of a name; a leading `ops:` may be left out (ops-data 2.1). */
 export function findCommand(name: string): Command {
   const found = commands.find((command) => command.name === name || command.name === `ops:${name}`);
@@ -62,7 +59,7 @@ export async function runOps(executable: Executable, argv: string[], io: Io = ow
       io.out(commandHelp(command, io.columns));
       return 0;
     }
-    plain = isPorted(command);
+    plain = command.ported === true;
     const parsed = parse(command, words.slice(1));
     return await dispatch(executable, command, parsed, [command.name, ...words.slice(1)], io);
   } catch (error) {

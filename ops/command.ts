@@ -42,6 +42,8 @@ export interface Command {
   /** One sentence. */
   summary: string;
   hidden?: true;
+  /** Carried over from the predecessor: refusals are printed as it printed them, without `error:`. */
+  ported?: true;
   arguments?: Argument[];
   options?: Option[];
   environment?: string[];
@@ -65,6 +67,8 @@ export interface Call {
   quiet: boolean;
   yes: boolean;
   executable: Executable;
+  /** The whole table, for what is made from it. */
+  commands: Command[];
   /** For commands that need it; asking without declaring so is a bug. */
   config: Config;
   /** The open database, maybe not migrated. */

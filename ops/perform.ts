@@ -8,6 +8,7 @@ import type { Call, Command } from "./command";
 import { Failure } from "./failure";
 import type { Io } from "./io";
 import type { Parsed } from "./parse";
+import { commands } from "./table";
 
 /** What a command can work on, here or in the live server. */
 export interface Place {
@@ -37,6 +38,7 @@ export async function perform(command: Command, parsed: Parsed, io: Io, place: P
     quiet: quiet === true,
     yes: yes === true,
     executable: place.executable,
+    commands,
     get config() {
       return need(place.config);
     },

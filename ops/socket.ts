@@ -60,11 +60,13 @@ function serveCaller(line: Socket, served: Served): void {
     };
     const how = { json: words.includes("--json"), verbose: words.includes("-v") || words.includes("--verbose") };
     let exit: number;
+    let plain = false;
     try {
       const command = findCommand(name);
+      plain = command.ported === true;
       exit = await perform(command, parse(command, words), io, served);
     } catch (error) {
-      exit = tell(io, error, how);
+      exit = tell(io, error, { ...how, plain });
     }
     send({ exit });
     line.end();

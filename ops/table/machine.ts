@@ -3,6 +3,7 @@ import type { Command } from "../command";
 export const runtime: Command[] = [
   {
     name: "runtime:tools:invoke-api",
+    ported: true,
     group: "Runtime",
     summary: "Calls the runtime tools API of a server, as a tool would.",
     options: [

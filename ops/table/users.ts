@@ -119,6 +119,7 @@ export const users: Command[] = [
   },
   {
     name: "ops:test-login-link",
+    ported: true,
     group,
     summary: "Signs a test-login URL for a local or testing environment.",
     arguments: [{ name: "email", text: "e-mail address" }],
@@ -145,6 +146,7 @@ export const users: Command[] = [
   },
   {
     name: "ops:create-api-token",
+    ported: true,
     group,
     summary: "Makes a personal access token for a user and prints it once.",
     arguments: [
