@@ -1,7 +1,7 @@
 import type { Subject, WorkerEvent } from "./event";
 import { count, fields, list, text } from "./fields";
 import type { Ask, Changes, Transcript } from "./transcript";
-import { turnOf } from "./turns";
+import { patchTurn, turnOf } from "./turns";
 
 const methods = new Set([
   "item/commandExecution/requestApproval",
@@ -50,7 +50,7 @@ export function ask(transcript: Transcript, event: WorkerEvent, subject: Subject
   };
   transcript.asks.set(id, next);
   changes.asks.add(id);
-  if (turn) changes.turns.add(turn.id);
+  if (turn) patchTurn(transcript, turn, {}, changes); // its view lists what was asked in it
   changes.head = true;
 }
 

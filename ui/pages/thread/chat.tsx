@@ -89,7 +89,7 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
   const head = talk?.head.value ?? null;
   const phase = talk?.phase.value ?? null;
   const mine = threadId ? outbox.value.filter((entry) => entry.threadId === threadId) : [];
-  const leaving = mine.filter((entry) => !entry.held);
+  const leaving = mine.filter((entry) => !entry.held && !talk?.knows(entry.requestId));
   const held = mine.filter((entry) => entry.held);
   const unborn = phase !== null && (phase.kind === "new" || (phase.kind === "missing" && mine.length > 0));
   const running = Boolean(head?.running ?? head?.queued);
@@ -107,7 +107,7 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
       : null;
     post({ threadId: id, text, held: how === "queue", workerId });
     if (threadId) return;
-    noteChat(id, { title: titled(text.slice(0, 80)), workerId });
+    noteChat(id, { workerId });
     readdress(threadPath(id), { push: true });
     fetchModule();
   };
@@ -138,21 +138,20 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
     [talk, running, loaded],
   );
 
-  const title = head?.title ?? null;
+  const title = titled(head?.title);
   useEffect(() => {
     if (!threadId) return;
-    const name = titled(title ?? leaving[0]?.text.slice(0, 80) ?? head?.queued?.id ?? null);
-    pageTitle.value = title ? titled(title) : name === head?.queued?.id ? titled(null) : name;
-    if (title) noteChat(threadId, { title: titled(title) });
-  }, [threadId, title, leaving.length > 0]);
+    pageTitle.value = title;
+    if (head?.title) noteChat(threadId, { title });
+  }, [threadId, title]);
   useTop(
     threadId
       ? {
-          crumbs: [{ text: "Chats", href: "/" }, { text: pageTitle.value ?? titled(title) }],
+          crumbs: [{ text: "Chats", href: "/" }, { text: title }],
           actions: talk && loaded && !unborn ? <loaded.TopActions talk={talk} /> : undefined,
         }
       : { crumbs: [] },
-    [threadId, pageTitle.value, talk, loaded, unborn],
+    [threadId, title, talk, loaded, unborn],
   );
 
   const missing = phase?.kind === "missing" && !unborn;
@@ -170,9 +169,9 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
           </div>
         </section>
       ) : (
-        <div class="log column" ref={bottom.content}>
+        <div key="log" class="log column" ref={bottom.content}>
           <h1 class="sr-only" tabIndex={-1}>
-            {pageTitle.value ?? titled(title)}
+            {title}
           </h1>
           {phase?.kind === "failed" && <Failure failure={phase.failure} retry={() => void talk.load()} />}
           {phase?.kind === "loading" || (phase?.kind === "ready" && !loaded && !moduleFailed.value) ? (
@@ -194,7 +193,7 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
         </div>
       )}
       {!missing && (
-        <div class="dock" ref={bottom.dock}>
+        <div key="dock" class="dock" ref={bottom.dock}>
           <div class="column">
             {talk && bottom.away.value && (
               <button
@@ -212,6 +211,7 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
             {talk && loaded && <loaded.Dock talk={talk} />}
             {held.length > 0 && <Queued entries={held} />}
             <Composer
+              key="composer"
               threadId={threadId ?? null}
               placeholder={rules.placeholder}
               typing={rules.typing}

@@ -6,7 +6,7 @@ import type { Update } from "../../khala/frames";
 import { EVENTS, khala, topic } from "../../khala/topics";
 import { recoveries } from "../../status";
 import { apply } from "../../transcript/apply";
-import { accept } from "../../transcript/control";
+import { accept, messageBy } from "../../transcript/control";
 import { readEvent, subjectOf, type WorkerEvent } from "../../transcript/event";
 import { fromSnapshot, prependSnapshot } from "../../transcript/snapshot";
 import {
@@ -108,6 +108,11 @@ export class Conversation {
   /** The whole of it, to read from and never to change: search, export, summaries. */
   get transcript(): Transcript {
     return this.#state;
+  }
+
+  /** Whether the message of this request is in the conversation already: the log may be faster than the answer. */
+  knows(requestId: string): boolean {
+    return this.revision.value >= 0 && messageBy(this.#state, { requestId }) !== null;
   }
 
   /** Runs when an item is completed while this is watched. Returns its undo. */
