@@ -68,10 +68,25 @@ function end(why: Ending) {
   for (const run of onSignedOut) run(why);
 }
 
+/** A sign-out is under way: sockets close before its answer comes, and that is no expiry. */
+let leaving: ReturnType<typeof setTimeout> | null = null;
+const LEAVING_MS = 5000;
+
+function setLeaving(yes: boolean) {
+  if (leaving) clearTimeout(leaving);
+  leaving = yes ? setTimeout(() => setLeaving(false), LEAVING_MS) : null;
+}
+
 /** Ends the session on the server, then here and in the other tabs. */
 export async function logOut(): Promise<Failure | null> {
+  setLeaving(true);
+  tabs?.postMessage({ kind: "leaving" });
   const { failure } = await api.post("/logout", undefined, { guest: true });
-  if (failure && failure.kind !== "unauthorized") return failure;
+  setLeaving(false);
+  if (failure && failure.kind !== "unauthorized") {
+    tabs?.postMessage({ kind: "staying" });
+    return failure;
+  }
   tabs?.postMessage({ kind: "out" });
   end("logout");
   return null;
@@ -79,7 +94,7 @@ export async function logOut(): Promise<Failure | null> {
 
 /** The server no longer takes this session. */
 export function expire() {
-  end("expired");
+  if (!leaving) end("expired");
 }
 
 /** Wires `api` and the other tabs. Call once at boot. */
@@ -87,6 +102,8 @@ export function watchSession() {
   hooks.expired = expire;
   if (!tabs) return;
   tabs.onmessage = ({ data }: MessageEvent<{ kind?: string }>) => {
+    if (data?.kind === "leaving") setLeaving(true);
+    if (data?.kind === "staying" || data?.kind === "out") setLeaving(false);
     if (data?.kind === "out") end("elsewhere");
     if (data?.kind === "in" && session.value.kind !== "user") void load();
   };

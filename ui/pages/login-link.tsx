@@ -1,9 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { api, path } from "../api";
+import { cookie, setCookie } from "../cookies";
 import { useSecondsLeft } from "../parts/countdown";
 import { signedIn } from "../session";
 import { app } from "../shell/app";
-import { navigate, takeReturnPath } from "../shell/router";
+import { RETURN_COOKIE } from "../shell/routes";
 import { world } from "../world";
 import { takeFlash } from "./flash";
 
@@ -18,16 +19,19 @@ export function LoginLinkPage({ token }: { token: string }) {
     if (busy.value || seconds > 0) return;
     busy.value = true;
     error.value = "";
+    const back = cookie(RETURN_COOKIE);
     // The answer is a redirect, to the app or back to the login; who we are afterwards tells which.
     const { failure } = await api.post(path`/login/link/${token}`, undefined, {
       guest: true,
       headers: { accept: "text/html" },
     });
-    if (failure?.kind === "limited") until.value = world.now() + (failure.retryAfter ?? 60) * 1000;
-    else if (failure) error.value = failure.message;
-    else if (await signedIn()) return navigate(takeReturnPath(), { replace: true });
-    else
+    if (!failure) {
+      // The redirect that a script cannot follow has spent the return path already.
+      if (back && !cookie(RETURN_COOKIE)) setCookie(RETURN_COOKIE, back, 600);
+      if (await signedIn()) return; // the gate leads on
       error.value = Object.values(takeFlash()?.errors ?? {})[0] ?? "This sign-in link has expired. Ask for a new one.";
+    } else if (failure.kind === "limited") until.value = world.now() + (failure.retryAfter ?? 60) * 1000;
+    else error.value = failure.message;
     busy.value = false;
   };
 

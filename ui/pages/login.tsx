@@ -6,8 +6,6 @@ import { useSecondsLeft } from "../parts/countdown";
 import { Field } from "../parts/field";
 import { Icon } from "../parts/icons";
 import { signedIn } from "../session";
-import { navigate, takeReturnPath } from "../shell/router";
-import { returnPath } from "../shell/routes";
 import { world } from "../world";
 import { flashText, takeFlash } from "./flash";
 import { emailProblem, isWhole, PENDING_KEY, type Pending, RESEND_MS, readCode, readPending } from "./login-form";
@@ -224,14 +222,13 @@ function CodeStep({ pending, firstError, resend, restart, blockedUntil, block }:
     }
     busy.value = true;
     error.value = "";
-    const { data, failure } = await api.post<{ redirect?: string }>("/api/auth/verify", { code }, { guest: true });
+    const { failure } = await api.post("/api/auth/verify", { code }, { guest: true });
     if (failure) {
       busy.value = false;
       return fail(failure);
     }
-    const target = takeReturnPath(returnPath(data.redirect ?? null) ?? "/");
     keep(null);
-    if (await signedIn()) return navigate(target, { replace: true });
+    if (await signedIn()) return; // the gate leads on, to where one came from
     busy.value = false;
     error.value = navigator.cookieEnabled
       ? "Signed in, but the session could not be read. Please try again."

@@ -133,8 +133,8 @@ function gated(next: Route): Route {
 }
 
 /** Where to go after sign-in; forgets it. */
-export function takeReturnPath(fallback = "/"): string {
-  const target = returnPath(cookie(RETURN_COOKIE)) ?? returnPath(fallback) ?? "/";
+function takeReturnPath(): string {
+  const target = returnPath(cookie(RETURN_COOKIE)) ?? "/";
   dropCookie(RETURN_COOKIE);
   return target;
 }
