@@ -527,7 +527,7 @@ for (const engine of engines) {
           ended: null,
           endsAt: expect.any(Date),
         });
-        expect(before.get(pat)).toEqual({ userId: person.id, ended: null, endsAt: null });
+        expect(before.get(pat)).toEqual({ userId: person.id, ended: null, endsAt: null, workerId: null });
         await app.send("POST", "/api/auth/logout", { as: session.token });
         await app.send("DELETE", "/api/tokens/current", { as: person });
         const after = await standings(app.ctx, ids);
