@@ -14,9 +14,9 @@ import { identityApi, identityJobs } from "./identity";
 import { createGuards } from "./identity/guard";
 import { providerOf } from "./identity/providers";
 import { definePlatformPrune } from "./jobs/platform-prune";
+import { auditIncompatible, type KhalaSockets, khalaApi, khalaJobs, khalaSockets } from "./khala";
 import { socketPaths } from "./khala/handshake";
 import type { KhalaNode } from "./khala/node";
-import { type KhalaSockets, khalaSockets } from "./khala/sockets";
 import { khalaAccess } from "./khala-access";
 import type { WebFiles } from "./shell/files";
 import { isPage } from "./shell/pages";
@@ -53,7 +53,11 @@ export function createApp(ctx: Context, parts: AppParts): App {
   const guards = createGuards(ctx, meView);
   const access = khalaAccess(ctx);
   const shell = createShell({ config, guards, web });
-  const sockets = khalaSockets(khala, access, { appUrl: ctx.appUrl, draining });
+  const sockets = khalaSockets(khala, access, {
+    appUrl: ctx.appUrl,
+    draining,
+    onIncompatible: auditIncompatible(ctx),
+  });
 
   const domains: AnyElysia[] = [
     identityApi(
@@ -69,9 +73,11 @@ export function createApp(ctx: Context, parts: AppParts): App {
       guards,
     ),
     codexApi(ctx),
+    khalaApi(ctx, khala, access, sockets, executable.buildId),
   ];
   identityJobs(ctx);
   codexJobs(ctx);
+  khalaJobs(ctx, khala);
   definePlatformPrune(ctx);
 
   let composed: Composed;

@@ -89,7 +89,7 @@ function announce(ctx: Context, unit: Unit, { worker, entries, now }: WorkerLog,
       payload: announced(worker, entry),
     };
     unit.append({ stream: streams.codexEvents(owner), ...event });
-    if (lifecycle.has(type)) unit.append({ stream: streams.workerLifecycle(worker.id), ...event });
+    if (lifecycle.has(type)) unit.append({ stream: streams.workerLifecycle(worker.id), owner, ...event });
   }
   unit.append({
     stream: streams.codexSummaries(owner),

@@ -3,6 +3,8 @@ import type { Context } from "../context";
 import { platform } from "../http/platform";
 import { notFound } from "../refusal";
 import type { Access } from "./access";
+import type { ClientFacts } from "./compatibility";
+import type { Connection } from "./connection";
 import { connectionList, overview, topicWindows } from "./inspection";
 import type { KhalaNode } from "./node";
 import { createPoll } from "./poll";
@@ -10,6 +12,24 @@ import { compact, forgetUser } from "./retention";
 import type { KhalaSockets } from "./sockets";
 
 export { type KhalaSockets, khalaSockets } from "./sockets";
+
+/** The audit row of a client that the compatibility gate turned away (auth 3.13, khala 3.10). */
+export const auditIncompatible = (ctx: Context) => (connection: Connection, code: string, client: ClientFacts) => {
+  const { userId, sessionId, orgId, deviceId } = connection.claims;
+  const attributes = {
+    surface: "khala_websocket",
+    path: "/sync/socket/websocket",
+    client: client.client || "unknown",
+    client_build_id: client.buildId || "missing",
+    code,
+    protocol_version: client.protocol || "missing",
+  };
+  const event = "compatibility.rejected";
+  const record = { event, requestId: connection.id, outcome: "rejected" as const, userId, sessionId, orgId, deviceId };
+  ctx
+    .commit(async ({ audit }) => audit({ ...record, attributes }))
+    .catch((error) => ctx.log.warn("khala", "an audit row was not stored", { error: String(error) }));
+};
 
 const PollQuery = t.Object({
   after_seq: t.Optional(t.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, examples: [0] })),

@@ -111,6 +111,7 @@ export function khalaSockets(node: KhalaNode, access: Access, options: SocketOpt
     }
     const admitted = await handshake.admit(request, facts);
     if (admitted instanceof Response) {
+      if (facts.requestId) admitted.headers.set("x-request-id", facts.requestId);
       await noteRefusal(admitted, facts);
       return admitted;
     }
