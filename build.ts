@@ -115,6 +115,8 @@ if (values.target && !compileTarget) throw new Error(`unknown target '${values.t
 const made = await Bun.build({
   entrypoints: [join(stage, "entry.ts")],
   minify: true,
+  bytecode: true,
+  format: "esm",
   sourcemap: "none",
   target: "bun",
   define: { "process.env.NODE_ENV": '"production"' },

@@ -23,6 +23,7 @@ export function configProblems(
     read = loadConfiguration({ file, env, flags: dataDir ? { OA_DATA_DIR: dataDir } : {} });
   } catch (thrown) {
     if (thrown instanceof ConfigError) return thrown.problems.map(error);
+    if (thrown instanceof Exit) return thrown.message.split("\nerror: ").map(error);
     throw thrown;
   }
   const { config, warnings } = read;

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Config, readConfig, settings } from "./config";
+import { Exit } from "./exit";
 import { ConfigError, type Setting } from "./settings";
 
 /** Where a value came from: `flag`, `env`, `file:12`, `X_FILE`, `default`. */
@@ -30,11 +31,12 @@ const secrets = names.filter((name) => all[name]?.secret);
 
 /**
  * Everything that configures this process: flag > environment > file > default (ops-data 2.4). Throws `ConfigError` with
- * every problem at once.
+ * every problem at once, `Exit` 77 for secrets that others can read in production.
  */
 export function loadConfiguration({ flags = {}, env = process.env, file, cwd = process.cwd() }: Given = {}): Configuration {
   const warnings: string[] = [];
   const problems: string[] = [];
+  const open: string[] = [];
   const values: Record<string, string | undefined> = {};
   const sources: Record<string, Source> = {};
   const known = new Set([...names, ...secrets.map((name) => `${name}_FILE`), ...names.flatMap((name) => all[name]?.also ?? [])]);
@@ -54,7 +56,7 @@ export function loadConfiguration({ flags = {}, env = process.env, file, cwd = p
     values[name] = env[name];
     sources[name] = "env";
   }
-  for (const name of secrets) readSecretFile(name, values, sources, problems, warnings);
+  for (const name of secrets) readSecretFile(name, values, sources, problems, open);
   for (const [name, value] of Object.entries(flags)) {
     values[name] = value;
     sources[name] = "flag";
@@ -67,7 +69,10 @@ export function loadConfiguration({ flags = {}, env = process.env, file, cwd = p
     problems.push(...error.problems);
   }
   if (!config || problems.length) throw new ConfigError(problems);
-  return { config, sources, warnings };
+  if (open.length && config.APP_ENV === "production") {
+    throw new Exit(77, open.join("\nerror: "), "make them readable by this user only, or set APP_ENV where secrets are none");
+  }
+  return { config, sources, warnings: [...warnings, ...open] };
 }
 
 /** The first configuration file there is; a named one must exist. */
@@ -116,7 +121,7 @@ function readSecretFile(
   values: Record<string, string | undefined>,
   sources: Record<string, Source>,
   problems: string[],
-  warnings: string[],
+  open: string[],
 ): void {
   const from = `${name}_FILE`;
   const path = values[from];
@@ -127,7 +132,7 @@ function readSecretFile(
     if (size > biggestSecret) return void problems.push(`${from}: ${path} is larger than 64 KiB`);
     const value = readFileSync(path, "utf8").replace(/\r?\n$/, "");
     if (!value) return void problems.push(`${from}: ${path} is empty`);
-    if (mode & 0o044) warnings.push(`${from}: ${path} can be read by other users (chmod 600)`);
+    if (mode & 0o044) open.push(`${from}: ${path} can be read by other users (chmod 600)`);
     values[name] = value;
     sources[name] = from;
   } catch {

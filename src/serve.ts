@@ -278,6 +278,7 @@ async function migrated(store: Store): Promise<string> {
 
 /** `openagents serve`: runs until a signal. Returns the exit code. */
 export async function serve(executable: Executable, options: ServeOptions): Promise<number> {
+  const watch = watchSignals();
   let running: Running;
   try {
     running = await start(executable, options);
@@ -286,6 +287,6 @@ export async function serve(executable: Executable, options: ServeOptions): Prom
     printExit(exit);
     return exit.code;
   }
-  watchSignals(running);
+  watch(running);
   return running.stopped;
 }
