@@ -61,7 +61,7 @@ export function runWorkerBeside(ctx: Context, options: BesideOptions): { stop():
       model: null,
       allThreads: false,
       remotePolicy: false,
-      codexArguments: options.fullAccess ? [] : ["-c", 'sandbox_mode="workspace-write"'],
+      keepSandbox: !options.fullAccess,
       env: codexEnvironment(options.env),
       screen: { say, debug: (line) => log.debug("oa.worker", line) },
     });

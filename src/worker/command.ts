@@ -119,7 +119,7 @@ async function run(options: WorkerOptions, version: string): Promise<number> {
     model: options.model ?? null,
     allThreads: options.allThreads === true,
     remotePolicy: options.allowRemotePolicy === true,
-    codexArguments: [],
+    keepSandbox: false,
     env,
     screen,
   });

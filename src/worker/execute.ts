@@ -1,7 +1,7 @@
 import { basename, isAbsolute, relative, resolve } from "node:path";
 import { type Ask, BadAnswer, resultOf } from "./asks";
 import type { Journal } from "./journal";
-import { type Codex, CodexError, CodexGone } from "./rpc";
+import { type Codex, CodexError, CodexGone, CodexSilent } from "./rpc";
 
 type Json = Record<string, unknown>;
 
@@ -38,9 +38,17 @@ export interface Executor {
   model: string | null;
   allThreads: boolean;
   remotePolicy: boolean;
+  /** `danger-full-access` is refused, whatever Codex's configuration says (remote-control 2, `serve --worker`). */
+  keepSandbox: boolean;
   sessionId: string;
+  /** Turns that run, with their threads, by Codex's ids. */
+  active: Map<string, string>;
   /** Turns of ours by Codex's ids. */
   turns: Map<string, string>;
+  /** Codex's turns by our ids: a steering turn shares one. */
+  codexTurns: Map<string, string>;
+  /** Model and effort of Codex's threads. */
+  models: Map<string, { model: unknown; effort: unknown }>;
   asks: Map<string, Ask>;
   account(): Promise<"ok" | "unlinked">;
 }
@@ -49,6 +57,8 @@ const text = (value: unknown): string | null => (typeof value === "string" && va
 const object = (value: unknown): Json =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
 
+const sandboxText =
+  "Codex is set to the sandbox danger-full-access, which is refused beside the server; start it with --worker-full-access to allow that";
 const policyText = "Codex chat requires an authenticated ChatGPT account.";
 const remoteForbidden = [
   "approval_policy",
@@ -92,8 +102,8 @@ async function run(deps: Executor, codex: Codex, request: Request): Promise<Json
     case "thread/start": {
       await requireAccount(deps);
       const started = await startThread(deps, codex, request);
-      if (!inputText(params)) return started;
-      return { ...started, turn: (await startTurn(deps, codex, request, started.codex_thread_id as string)).turn };
+      if (!inputOf(params).length) return started;
+      return { ...started, ...(await startTurn(deps, codex, request, started.codex_thread_id as string)) };
     }
     case "thread/resume":
       await requireAccount(deps);
@@ -122,7 +132,7 @@ async function requireAccount(deps: Executor): Promise<void> {
   if ((await deps.account()) === "unlinked") throw new Failed("forbidden", policyText);
 }
 
-const codexThreadOf = ({ journal }: Executor, { thread_id, codex_thread_id }: Request): string | undefined =>
+export const codexThreadOf = ({ journal }: Executor, { thread_id, codex_thread_id }: Request): string | undefined =>
   codex_thread_id ?? (thread_id ? journal.codexThread(thread_id) : undefined);
 
 async function startThread(deps: Executor, codex: Codex, { params, thread_id }: Request): Promise<Json> {
@@ -137,14 +147,28 @@ async function startThread(deps: Executor, codex: Codex, { params, thread_id }: 
   );
   const thread = object(result.thread);
   const codexThreadId = String(thread.id ?? "");
+  opened(deps, codexThreadId, result);
   if (thread_id) deps.journal.mapThread(thread_id, codexThreadId);
   return { thread_id, codex_thread_id: codexThreadId, thread, model: result.model ?? null };
+}
+
+/** Codex has opened a thread: how it runs is noted, and refused when it runs without the sandbox that must hold. */
+function opened({ keepSandbox, models }: Executor, codexThreadId: string, answer: Json): void {
+  if (keepSandbox && object(answer.sandbox).type === "dangerFullAccess") throw new Failed("forbidden", sandboxText);
+  models.set(codexThreadId, { model: answer.model ?? null, effort: answer.reasoningEffort ?? null });
+}
+
+/** Loads a thread of an earlier process. */
+export async function loadThread(deps: Executor, codex: Codex, codexThreadId: string): Promise<Json> {
+  const result = object(await codex.call("thread/resume", { threadId: codexThreadId, excludeTurns: true }));
+  opened(deps, codexThreadId, result);
+  return result;
 }
 
 async function resumeThread(deps: Executor, codex: Codex, request: Request): Promise<Json> {
   const codexThreadId = codexThreadOf(deps, request);
   if (!codexThreadId) return startThread(deps, codex, request);
-  const result = object(await codex.call("thread/resume", { threadId: codexThreadId, excludeTurns: true }));
+  const result = await loadThread(deps, codex, codexThreadId);
   if (request.thread_id) deps.journal.mapThread(request.thread_id, codexThreadId);
   return {
     thread_id: request.thread_id,
@@ -154,36 +178,23 @@ async function resumeThread(deps: Executor, codex: Codex, request: Request): Pro
   };
 }
 
-/** What the person said: `input` parts that may pass, else the text. */
+/** What the person said: `input` parts that may pass, with the text before them when they hold none. */
 function inputOf(params: Json): Json[] {
-  if (Array.isArray(params.input)) {
-    return params.input.map((part) => {
-      const { type, url } = object(part);
-      if (type === "text") return { type, text: String(object(part).text ?? ""), text_elements: [] };
-      if (type === "image" && typeof url === "string" && /^(https:|data:)/.test(url)) return { type, url };
-      throw new Failed("invalid_request", `input of type ${String(type)} may not come from afar`);
-    });
-  }
-  const said = inputText(params);
-  return said ? [{ type: "text", text: said, text_elements: [] }] : [];
+  const parts = (Array.isArray(params.input) ? params.input : []).map((part): Json => {
+    const { type, url, text: words } = object(part);
+    if (type === "text") return { type, text: String(words ?? ""), text_elements: [] };
+    if (type === "image" && typeof url === "string" && /^(https:|data:)/.test(url)) return { type, url };
+    throw new Failed("invalid_request", `input of type ${String(type)} may not come from afar`);
+  });
+  const said = text(params.text) ?? text(params.message) ?? text(params.prompt);
+  const spoken = parts.some((part) => part.type === "text" && String(part.text).trim());
+  return said && !spoken ? [{ type: "text", text: said, text_elements: [] }, ...parts] : parts;
 }
-
-function inputText(params: Json): string | null {
-  return (
-    text(params.text) ??
-    text(params.message) ??
-    text(params.prompt) ??
-    (Array.isArray(params.input) ? firstText(params.input) : null)
-  );
-}
-
-const firstText = (input: unknown[]): string | null =>
-  text(object(input.find((part) => object(part).type === "text")).text);
 
 const isLost = (error: unknown): boolean =>
   error instanceof CodexError && /thread not found|no rollout found/i.test(error.message);
 
-async function startTurn(deps: Executor, codex: Codex, request: Request, codexThreadId: string): Promise<Json> {
+export async function startTurn(deps: Executor, codex: Codex, request: Request, codexThreadId: string): Promise<Json> {
   const { params, message_id, thread_id, turn_id } = request;
   const input = inputOf(params);
   if (!input.some((part) => part.type !== "text" || String(part.text).trim()))
@@ -200,18 +211,24 @@ async function startTurn(deps: Executor, codex: Codex, request: Request, codexTh
       ...(text(params.summary) ? { summary: params.summary } : {}),
       ...(params.outputSchema ? { outputSchema: params.outputSchema } : {}),
     });
+  if (deps.keepSandbox && !deps.models.has(codexThreadId)) await loadThread(deps, codex, codexThreadId);
   let result: unknown;
   try {
     result = await call();
   } catch (error) {
     if (!isLost(error)) throw error;
-    await codex.call("thread/resume", { threadId: codexThreadId, excludeTurns: true });
+    await loadThread(deps, codex, codexThreadId);
     result = await call();
   }
   const turn = object(object(result).turn);
   const codexTurnId = String(turn.id ?? "");
   const steered = deps.turns.has(codexTurnId);
-  if (turn_id && !steered) deps.turns.set(codexTurnId, turn_id);
+  if (turn_id) {
+    if (!steered) deps.turns.set(codexTurnId, turn_id);
+    deps.codexTurns.set(turn_id, codexTurnId);
+  }
+  const running = deps.models.get(codexThreadId);
+  deps.models.set(codexThreadId, { model: model ?? running?.model ?? null, effort: effort ?? running?.effort ?? null });
   if (thread_id) deps.journal.mapThread(thread_id, codexThreadId);
   return { thread_id, codex_thread_id: codexThreadId, turn: { id: turn_id }, codex_turn_id: codexTurnId, steered };
 }
@@ -219,15 +236,13 @@ async function startTurn(deps: Executor, codex: Codex, request: Request, codexTh
 async function interrupt(deps: Executor, codex: Codex, request: Request): Promise<Json> {
   const codexThreadId = codexThreadOf(deps, request);
   if (!codexThreadId) throw new Failed("conflict", "no active turn to interrupt");
-  const codexTurnId = request.codex_turn_id ?? lastTurnOf(deps, request.turn_id);
+  const codexTurnId =
+    request.codex_turn_id ??
+    (request.turn_id ? deps.codexTurns.get(request.turn_id) : undefined) ??
+    [...deps.active].find(([, thread]) => thread === codexThreadId)?.[0];
   if (!codexTurnId) throw new Failed("conflict", "no active turn to interrupt");
   await codex.call("turn/interrupt", { threadId: codexThreadId, turnId: codexTurnId });
   return { thread_id: request.thread_id, turn_id: request.turn_id, codex_turn_id: codexTurnId, status: "interrupted" };
-}
-
-function lastTurnOf({ turns }: Executor, turnId: string | null): string | null {
-  for (const [codexTurnId, ours] of [...turns].reverse()) if (!turnId || ours === turnId) return codexTurnId;
-  return null;
 }
 
 async function listThreads({ allThreads, workspace }: Executor, codex: Codex, params: Json): Promise<Json> {
@@ -298,6 +313,7 @@ function respond(deps: Executor, codex: Codex, { params, thread_id }: Request): 
 function explained(error: unknown): Failed {
   if (error instanceof Failed) return error;
   if (error instanceof CodexGone) return new Failed("internal_error", "codex app-server exited", true);
+  if (error instanceof CodexSilent) return new Failed("timeout", error.message, true);
   if (!(error instanceof CodexError))
     return new Failed("internal_error", error instanceof Error ? error.message.slice(0, 500) : "failed");
   const { code, message } = error;

@@ -8,7 +8,8 @@ export interface Found {
 /** No Codex that can be used: exit 3. */
 export class NoCodex extends Error {}
 
-const oldest = [0, 100, 0];
+/** The release whose protocol this bridge speaks. */
+const oldest = [0, 169, 0];
 const howTo = "install it with 'npm install -g @openai/codex', or name it with --codex-bin";
 
 function isOlder(version: string): boolean {
@@ -26,7 +27,13 @@ export async function findCodex(named: string | null, env: Record<string, string
   if (!path || (named && !isFile(named) && !Bun.which(named, { PATH: env.PATH ?? "" }))) {
     throw new NoCodex(`Codex was not found${named ? ` at ${named}` : " on PATH"}; ${howTo}`);
   }
-  const child = Bun.spawn([path, "--version"], { env, stdout: "pipe", stderr: "ignore", stdin: "ignore" });
+  const child = Bun.spawn([path, "--version"], {
+    env,
+    stdout: "pipe",
+    stderr: "ignore",
+    stdin: "ignore",
+    timeout: 10_000,
+  });
   const text = await new Response(child.stdout).text();
   const version = /codex-cli (\S+)/.exec(text)?.[1];
   if (!version) throw new NoCodex(`${path} does not answer as Codex does; ${howTo}`);

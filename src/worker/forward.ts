@@ -1,3 +1,4 @@
+import { fitted } from "./payload";
 import { backoff, isTransient, Refused, type Server } from "./server";
 
 /** An event on its way to the server. */
@@ -10,11 +11,14 @@ interface Queued extends Outgoing {
   event_id: string | null;
   /** Deltas of one item and index that follow each other become one event. */
   merge: string | null;
+  taken: (() => void) | null;
 }
 
 export interface Forward {
-  /** Puts an event behind the others; `merge` names the delta stream it belongs to. */
-  push(event: Outgoing, merge?: string | null): void;
+  /** Puts an event behind the others; `merge` names the delta stream it belongs to, `taken` is called when the server has it. */
+  push(event: Outgoing, merge?: string | null, taken?: () => void): void;
+  /** Adds `delta` to the last event when it belongs to the same delta stream and stays within 4 KiB. */
+  extend(merge: string, delta: string): boolean;
   /** Resolves when the queue is short enough for more: Codex is read no faster than the server takes. */
   room(): Promise<void>;
   /** Everything pushed so far was taken or given up. */
@@ -62,11 +66,16 @@ export function createForward(deps: ForwardDeps): Forward {
   };
 
   const post = async (batch: Queued[]): Promise<void> => {
-    const events = batch.map(({ event_type, event_id, payload }) => ({ event_type, event_id, payload }));
+    const events = batch.map(
+      ({ event_type, event_id, payload }) =>
+        `{"event_type":${JSON.stringify(event_type)},"event_id":${JSON.stringify(event_id)},"payload":${fitted(payload)}}`,
+    );
+    const body = events.length === 1 ? `{"event":${events[0]}}` : `{"events":[${events.join(",")}]}`;
     for (let n = 1; !stopped; n++) {
       try {
-        await server.post(path, events.length === 1 ? { event: events[0] } : { events });
+        await server.post(path, body);
         deps.onState(true);
+        for (const { taken } of batch) taken?.();
         return;
       } catch (error) {
         if (isTransient(error)) {
@@ -128,12 +137,18 @@ export function createForward(deps: ForwardDeps): Forward {
   };
 
   return {
-    push(event, merge = null) {
+    push(event, merge = null, taken) {
       if (stopped) return;
-      const last = queue.at(-1);
-      if (merge && last?.merge === merge && joined(last, event)) return;
-      queue.push({ ...event, event_id: null, merge });
+      queue.push({ ...event, event_id: null, merge, taken: taken ?? null });
       void pump();
+    },
+    extend(merge, delta) {
+      const last = queue.at(-1);
+      if (!last || last.merge !== merge) return false;
+      const into = last.payload.params as { delta: string };
+      if (Buffer.byteLength(into.delta) + Buffer.byteLength(delta) > mergeBytes) return false;
+      into.delta += delta;
+      return true;
     },
     room: () => (queue.length < fullAt || stopped ? Promise.resolve() : new Promise((resolve) => rooms.push(resolve))),
     flushed: () => (!queue.length && !sending ? Promise.resolve() : new Promise((resolve) => flushes.push(resolve))),
@@ -144,14 +159,4 @@ export function createForward(deps: ForwardDeps): Forward {
       wake(rooms);
     },
   };
-}
-
-/** Appends the delta of `event` to `last` when both stay within 4 KiB. */
-function joined(last: Queued, event: Outgoing): boolean {
-  const into = last.payload.params as Record<string, unknown>;
-  const from = event.payload.params as Record<string, unknown>;
-  if (typeof into.delta !== "string" || typeof from.delta !== "string") return false;
-  if (Buffer.byteLength(into.delta) + Buffer.byteLength(from.delta) > mergeBytes) return false;
-  into.delta += from.delta;
-  return true;
 }

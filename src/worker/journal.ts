@@ -6,17 +6,24 @@ import { dirname, join } from "node:path";
 /** What became of a request: a crash between `executing` and `done` is looked into at the next start (codex-chat 3.10). */
 export type RequestMark = "executing" | "done";
 
+/** A turn whose end the server may not have heard of yet. */
+export interface OpenTurn {
+  codex_thread_id: string;
+  turn_id: string | null;
+}
+
 interface Written {
   session_id: string;
-  /** Whether the bridge that wrote this said goodbye. */
+  /** Whether the bridge that wrote this said goodbye and left nothing unsent. */
   clean: boolean;
   threads: Record<string, string>;
   requests: Record<string, RequestMark>;
+  turns: Record<string, OpenTurn>;
 }
 
 export interface Journal {
-  /** The session that wrote the journal before this one, unless it ended cleanly. */
-  crashedSession: string | null;
+  /** The session that wrote the journal before this one, unless it ended cleanly, with the turns it left open. */
+  crashed: { session: string; turns: Map<string, OpenTurn> } | null;
   /** Codex thread of one of ours. */
   codexThread(threadId: string): string | undefined;
   ourThread(codexThreadId: string): string | undefined;
@@ -24,7 +31,12 @@ export interface Journal {
   mark(requestId: string): RequestMark | undefined;
   /** Durable when it returns. */
   setMark(requestId: string, mark: RequestMark): void;
-  close(): void;
+  openTurn(codexTurnId: string, turn: OpenTurn): void;
+  closeTurn(codexTurnId: string): void;
+  /** The last word of this session; `clean` when everything was sent. */
+  close(clean: boolean): void;
+  /** Another bridge writes this file now. */
+  abandon(): void;
 }
 
 const keptRequests = 2000;
@@ -50,9 +62,12 @@ export function openJournal(path: string, sessionId: string): Journal {
     clean: false,
     threads: old?.threads ?? {},
     requests: old?.requests ?? {},
+    turns: old && !old.clean ? { ...old.turns } : {},
   };
   const back = new Map(Object.entries(state.threads).map(([ours, codex]) => [codex, ours]));
+  let abandoned = false;
   const save = () => {
+    if (abandoned) return;
     const names = Object.keys(state.requests);
     for (const name of names.slice(0, Math.max(0, names.length - keptRequests))) delete state.requests[name];
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -61,7 +76,7 @@ export function openJournal(path: string, sessionId: string): Journal {
   };
   save();
   return {
-    crashedSession: old && !old.clean ? old.session_id : null,
+    crashed: old && !old.clean ? { session: old.session_id, turns: new Map(Object.entries(old.turns ?? {})) } : null,
     codexThread: (threadId) => state.threads[threadId],
     ourThread: (codexThreadId) => back.get(codexThreadId),
     mapThread(threadId, codexThreadId) {
@@ -75,9 +90,22 @@ export function openJournal(path: string, sessionId: string): Journal {
       state.requests[requestId] = mark;
       save();
     },
-    close() {
-      state.clean = true;
+    openTurn(codexTurnId, turn) {
+      state.turns[codexTurnId] = turn;
       save();
+    },
+    closeTurn(codexTurnId) {
+      if (!(codexTurnId in state.turns)) return;
+      delete state.turns[codexTurnId];
+      save();
+    },
+    close(clean) {
+      state.clean = clean;
+      if (clean) state.turns = {};
+      save();
+    },
+    abandon() {
+      abandoned = true;
     },
   };
 }

@@ -7,23 +7,28 @@ export interface Update {
 }
 
 interface Handlers {
-  /** Subscribed and live. `fresh`: nothing is known of what came before, so pending requests must be fetched. */
+  /** Subscribed. `fresh`: nothing is known of what came before, so pending requests must be fetched. */
   live(fresh: boolean): Promise<void>;
   update(update: Update): void;
   /** The credentials were rejected: there is no use in trying again. */
   rejected(message: string): void;
+  /** The server does not speak with this version any more. */
+  outdated(message: string): void;
   state(state: "connecting" | "live" | "waiting", reason?: string): void;
 }
 
 export interface KhalaClient {
   stop(): void;
-  /** Whether a socket could be opened since the last failure; while not, the bridge polls (codex-chat 3.10 step 6). */
+  /** Whether updates arrive; while not, the bridge polls (codex-chat 3.10 step 6). */
   isLive(): boolean;
 }
 
 const topic = "runtime.codex_worker_events";
 const heartbeatMs = 20_000;
 const silenceMs = 40_000;
+const slowMs = 8000;
+/** Close codes after which a client comes back after 8 s at the earliest (khala 2.8). */
+const notSoon = new Set([1003, 1007, 1009, 4400, 4403, 4429]);
 
 type Frame = [
   joinRef: string | null,
@@ -32,6 +37,7 @@ type Frame = [
   event: string,
   payload: Record<string, unknown>,
 ];
+type Answered = (payload: { status: string; response: Record<string, unknown> }) => void;
 
 /** One socket, one topic, resumed from the last applied watermark; a new token for every attempt (khala 3.12). */
 export function createKhalaClient(server: Server, handlers: Handlers): KhalaClient {
@@ -39,32 +45,31 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
   let failures = 0;
   let watermark: number | null = null;
   let socket: WebSocket | null = null;
+  let timer: Timer | undefined;
   let live = false;
-  let tokenRefused = 0;
 
   const url = `${server.url.replace(/^http/, "ws")}/sync/socket/websocket`;
 
+  /** Tries again; a delay that the server asked for does not count as a failure. */
   const again = (reason: string, delay?: number) => {
     live = false;
     if (stopped) return;
-    failures++;
+    if (delay === undefined) failures++;
     handlers.state("waiting", reason);
-    setTimeout(() => void connect(), delay ?? backoff(failures));
+    timer = setTimeout(() => void connect(), delay ?? backoff(failures));
   };
 
   const connect = async (): Promise<void> => {
-    if (stopped) return;
     handlers.state("connecting");
     let token: string;
     try {
       token = await server.syncToken();
-      tokenRefused = 0;
     } catch (error) {
-      if (isRejected(error) && ++tokenRefused > 1)
-        return handlers.rejected(error instanceof Error ? error.message : "rejected");
-      return again(error instanceof Error ? error.message : "no token");
+      const message = error instanceof Error ? error.message : "no token";
+      if (stopped) return;
+      return isRejected(error) ? handlers.rejected(message) : again(message);
     }
-    open(token);
+    if (!stopped) open(token);
   };
 
   const open = (token: string) => {
@@ -73,12 +78,8 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
     let heard = Date.now();
     let over = false;
     let ref = 0;
-    const waiting = new Map<string, (payload: { status: string; response: Record<string, unknown> }) => void>();
-    const send = (
-      event: string,
-      payload: Record<string, unknown>,
-      reply?: (payload: { status: string; response: Record<string, unknown> }) => void,
-    ) => {
+    const waiting = new Map<string, Answered>();
+    const send = (event: string, payload: Record<string, unknown>, reply?: Answered) => {
       const id = String(++ref);
       if (reply) waiting.set(id, reply);
       ws.send(JSON.stringify([null, id, "sync:v1", event, payload]));
@@ -91,10 +92,19 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
       if (over) return;
       over = true;
       clearInterval(beat);
-      ws.onmessage = null;
       ws.close();
       again(reason, delay);
     };
+    const outdated = (message: string) => {
+      if (over) return;
+      over = true;
+      clearInterval(beat);
+      ws.close();
+      live = false;
+      if (!stopped) handlers.outdated(message);
+    };
+    /** Whether the access itself is over, or only this session of it, is told by asking for the next token. */
+    const reauth = () => end("the session of this socket ended", 0);
     const subscribe = (resume: number | "head") => {
       send(
         "sync:subscribe",
@@ -102,7 +112,7 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
         ({ status, response }) => {
           if (status !== "ok") {
             if (response.code === "stale_cursor") return stale();
-            if (response.code === "reauth_required") return rejected();
+            if (response.code === "reauth_required") return reauth();
             return end(String(response.message ?? response.code));
           }
           const [mark] = (response.current_watermarks as { watermark: number }[] | undefined) ?? [];
@@ -114,37 +124,35 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
               live = true;
               handlers.state("live");
             },
-            (error: unknown) => end(error instanceof Error ? error.message : String(error)),
+            (error: unknown) => {
+              if (resume === "head") watermark = null;
+              end(error instanceof Error ? error.message : String(error));
+            },
           );
         },
       );
     };
     /** Too far behind: everything still to do is in the worker's pending requests. */
     const stale = () => {
+      live = false;
       watermark = null;
       subscribe("head");
-    };
-    const rejected = () => {
-      over = true;
-      clearInterval(beat);
-      ws.close();
-      live = false;
-      if (!stopped) handlers.rejected("this machine's access was revoked");
     };
 
     ws.onopen = () =>
       send("phx_join", { frames: "batch", client: "openagents-worker" }, ({ status, response }) => {
         if (status === "ok") return subscribe(watermark ?? "head");
-        if (response.code === "reauth_required") return rejected();
+        if (response.code === "reauth_required") return reauth();
         end(String(response.message ?? response.code));
       });
     ws.onmessage = ({ data }) => {
+      if (over) return;
       heard = Date.now();
       const [, id, , event, payload] = JSON.parse(String(data)) as Frame;
       if (event === "phx_reply" && id !== null) {
         const reply = waiting.get(id);
         waiting.delete(id);
-        reply?.(payload as { status: string; response: Record<string, unknown> });
+        reply?.(payload as Parameters<Answered>[0]);
       } else if (event === "sync:update_batch") {
         for (const update of payload.updates as Update[]) {
           if (watermark !== null && update.watermark <= watermark) continue;
@@ -152,14 +160,18 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
           handlers.update(update);
         }
       } else if (event === "sync:error") {
-        if (payload.code === "reauth_required") rejected();
+        if (payload.code === "reauth_required") reauth();
         else if (payload.code === "stale_cursor") stale();
+        else if (payload.code === "upgrade_required") outdated(String(payload.message));
+        else if (payload.code === "slow_consumer") end("slow consumer", Number(payload.reconnect_after_ms) || 2000);
       }
     };
     ws.onerror = () => {};
     ws.onclose = ({ code, reason }) => {
-      if (code === 4401) return over ? undefined : rejected();
       const hint = /reconnect_after_ms=(\d+)/.exec(reason)?.[1];
+      if (code === 4401) return reauth();
+      if (code === 4426) return outdated(reason);
+      if (notSoon.has(code)) return end(reason || `closed ${code}`, slowMs);
       end(reason || `closed ${code}`, hint === undefined ? undefined : Number(hint));
     };
   };
@@ -169,6 +181,7 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
     isLive: () => live,
     stop() {
       stopped = true;
+      clearTimeout(timer);
       socket?.close();
     },
   };

@@ -22,13 +22,18 @@ const text = (value: unknown): string | undefined => (typeof value === "string" 
 export interface Names {
   ourThread(codexThreadId: string): string | undefined;
   ourTurn(codexTurnId: string): string | undefined;
+  /** What the last count of a turn's tokens was; Codex does not repeat it at the end. */
+  usage(codexTurnId: string): unknown;
+  /** Model and effort that a thread runs with. */
+  model(codexThreadId: string): { model: unknown; effort: unknown } | undefined;
   sessionId: string;
 }
 
-const longest = 64 * 1024;
+const longestValue = 64 * 1024;
+const largestPayload = 131_072;
 
-/** Strings over 64 KiB are cut; the object says so (codex-chat 3.10 step 8). */
-export function cut(value: unknown): { value: unknown; truncated: boolean } {
+/** Strings of more than `longest` bytes are cut; the object says so (codex-chat 3.10 step 8). */
+export function cut(value: unknown, longest = longestValue): { value: unknown; truncated: boolean } {
   if (typeof value === "string") {
     if (value.length < longest / 4 || Buffer.byteLength(value) <= longest) return { value, truncated: false };
     return {
@@ -42,7 +47,7 @@ export function cut(value: unknown): { value: unknown; truncated: boolean } {
   if (typeof value !== "object" || value === null) return { value, truncated: false };
   let truncated = false;
   const each = (item: unknown) => {
-    const result = cut(item);
+    const result = cut(item, longest);
     truncated ||= result.truncated;
     return result.value;
   };
@@ -50,6 +55,29 @@ export function cut(value: unknown): { value: unknown; truncated: boolean } {
     ? value.map(each)
     : Object.fromEntries(Object.entries(value).map(([key, item]) => [key, each(item)]));
   return { value: copy, truncated };
+}
+
+/** Lists keep their first half, at every depth. */
+function halved(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice(0, Math.ceil(value.length / 2)).map(halved);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, halved(item)]));
+}
+
+/** A payload as JSON that the server takes (codex-chat 2.6): what is too large loses its longest texts, then the ends of its lists. */
+export function fitted(payload: Json): string {
+  let json = JSON.stringify(payload);
+  const fits = () => json.length < largestPayload / 3 || Buffer.byteLength(json) <= largestPayload;
+  let small = payload;
+  for (let longest = longestValue / 2; !fits() && longest >= 256; longest /= 4) {
+    small = { ...(cut(payload, longest).value as Json), truncated: true };
+    json = JSON.stringify(small);
+  }
+  for (let n = 0; !fits() && n < 20; n++) {
+    small = halved(small) as Json;
+    json = JSON.stringify(small);
+  }
+  return json;
 }
 
 /** What a Codex notification or server request looks like on our wire: its params verbatim, with the v1 names beside (codex-chat 3.6). */
@@ -63,6 +91,7 @@ export function payloadOf({ method = "", params = {}, emittedAtMs }: CodexMessag
   const threadId = codexThreadId ? names.ourThread(codexThreadId) : undefined;
   const turnId = codexTurnId ? names.ourTurn(codexTurnId) : undefined;
   const kind = text(item.type);
+  const running = codexThreadId ? names.model(codexThreadId) : undefined;
   const { value, truncated } = cut(params);
   return {
     source: "autopilot-desktop",
@@ -79,8 +108,12 @@ export function payloadOf({ method = "", params = {}, emittedAtMs }: CodexMessag
             item_status: text(item.status) ?? (method === "item/completed" ? "completed" : "inProgress"),
           }
         : {}),
-      ...(method === "turn/completed" ? { status: turn.status, token_usage: turn.tokenUsage ?? null } : {}),
-      ...(method === "turn/started" ? { model: turn.model ?? null, reasoning_effort: turn.effort ?? null } : {}),
+      ...(method === "turn/completed"
+        ? { status: turn.status, token_usage: (codexTurnId && names.usage(codexTurnId)) ?? null }
+        : {}),
+      ...(method === "turn/started"
+        ? { model: running?.model ?? null, reasoning_effort: running?.effort ?? null }
+        : {}),
       ...(method === "error"
         ? { message: object(params.error).message ?? null, will_retry: params.willRetry ?? false }
         : {}),

@@ -28,6 +28,14 @@ export class CodexGone extends Error {
   }
 }
 
+/** The process did not answer in time; it may be busy, or have printed garbage where the answer should be. */
+export class CodexSilent extends Error {
+  constructor(method: string) {
+    super(`codex did not answer ${method}`);
+    this.name = "CodexSilent";
+  }
+}
+
 export interface Listener {
   /** A notification or a server request. The next line is read when this resolves: it is how a flood is held back. */
   message(message: CodexMessage): Promise<void> | void;
@@ -39,6 +47,7 @@ export interface Listener {
 
 export interface Codex {
   pid: number;
+  /** Rejects with `CodexError`, `CodexGone` or, after 50 s, `CodexSilent`. */
   call(method: string, params: Record<string, unknown>): Promise<unknown>;
   notify(method: string, params?: Record<string, unknown>): void;
   answer(id: string | number, body: { result: unknown } | { error: { code: number; message: string } }): void;
@@ -51,7 +60,11 @@ export interface Codex {
 interface Pending {
   resolve(value: unknown): void;
   reject(error: Error): void;
+  timer: Timer;
 }
+
+/** Less than the server waits for a receipt (codex-chat 3.4). */
+const answerMs = 50_000;
 
 /** Everything that waits as microtasks has run: a receipt is queued before the line after its response is looked at. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -88,6 +101,7 @@ export function startCodex(
       const waiting = pending.get(message.id);
       if (!waiting) return;
       pending.delete(message.id);
+      clearTimeout(waiting.timer);
       if (message.error) waiting.reject(new CodexError(message.error.code, message.error.message));
       else waiting.resolve(message.result);
       return settled();
@@ -124,7 +138,10 @@ export function startCodex(
   void readErrors().catch(() => {});
   const exited = Promise.all([readAll().catch(() => {}), child.exited]).then(() => {
     gone = true;
-    for (const { reject } of pending.values()) reject(new CodexGone());
+    for (const { reject, timer } of pending.values()) {
+      clearTimeout(timer);
+      reject(new CodexGone());
+    }
     pending.clear();
     listener.exited({ code: child.exitCode, signal: child.signalCode === null ? null : String(child.signalCode) });
   });
@@ -134,12 +151,17 @@ export function startCodex(
     call(method, params) {
       const id = ++lastId;
       return new Promise((resolve, reject) => {
-        pending.set(id, { resolve, reject });
+        const drop = (error: Error) => {
+          clearTimeout(timer);
+          pending.delete(id);
+          reject(error);
+        };
+        const timer = setTimeout(() => drop(new CodexSilent(method)), answerMs);
+        pending.set(id, { resolve, reject, timer });
         try {
           write({ id, method, params });
         } catch (error) {
-          pending.delete(id);
-          reject(error as Error);
+          drop(error as Error);
         }
       });
     },

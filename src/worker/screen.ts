@@ -1,6 +1,11 @@
-import type { Screen } from "./bridge";
+/** What a person at the terminal is told. */
+export interface Screen {
+  /** Something worth a line; `facts` go with it as JSON. */
+  say(line: string, facts?: Record<string, unknown>): void;
+  debug(line: string): void;
+}
 
-/** What the bridge prints: lines for people, or one JSON object a line. */
+/** Prints lines for people, or one JSON object a line. */
 export function createScreen({ json, verbose }: { json: boolean; verbose: boolean }): Screen {
   const time = () => new Date().toTimeString().slice(0, 8);
   return {

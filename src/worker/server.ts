@@ -22,10 +22,13 @@ export class Unreachable extends Error {
 
 export interface Server {
   url: string;
+  /** `body` is sent as JSON; a string is JSON already. */
   post(path: string, body: unknown): Promise<unknown>;
   get(path: string): Promise<unknown>;
   /** A token for the socket. */
   syncToken(): Promise<string>;
+  /** The server's clock in ms, as its last answer told it: deadlines are measured by it. */
+  now(): number;
 }
 
 const totalMs = 15_000;
@@ -38,6 +41,7 @@ interface ErrorBody {
 /** The server at `url`, spoken to with `token`; `version` names the bridge. */
 export function createServer(url: string, token: string, version: string): Server {
   const base = url.replace(/\/+$/, "");
+  let ahead = 0;
   const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     let response: Response;
     try {
@@ -53,14 +57,19 @@ export function createServer(url: string, token: string, version: string): Serve
           "user-agent": `openagents-worker/${version}`,
           ...(body === undefined ? {} : { "content-type": "application/json" }),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
       });
     } catch (error) {
       throw new Unreachable(error instanceof Error ? (error as { code?: string }).code || error.name : "network");
     }
+    const date = Date.parse(response.headers.get("date") ?? "");
+    if (date) ahead = date - Date.now();
     const text = await response.text().catch(() => "");
     const json = parsed(text);
     if (response.ok) return json;
+    const moved = response.headers.get("location");
+    if (moved)
+      throw new Refused(response.status, "moved", `it redirects to ${moved}; name that address with --server`, null);
     const { message, error } = (json ?? {}) as ErrorBody;
     const wait = Number(response.headers.get("retry-after"));
     throw new Refused(
@@ -80,6 +89,7 @@ export function createServer(url: string, token: string, version: string): Serve
       };
       return answer.data.token;
     },
+    now: () => Date.now() + ahead,
   };
 }
 

@@ -29,8 +29,8 @@ export const runEscalated = (cmd: string, justification = "needs it"): Step => (
   name: "exec_command",
   arguments: { cmd, sandbox_permissions: "require_escalated", justification },
 });
-/** Changes files by a patch. */
-export const patch = (input: string): Step => ({ kind: "custom", name: "apply_patch", input });
+/** Changes files by a patch; Codex takes it from the command line. */
+export const patch = (input: string): Step => run(`apply_patch <<'EOF'\n${input.trimEnd()}\nEOF`);
 export const think = (text: string, then: Step): Step => ({ kind: "think", text, then });
 export const fail = (status = 500): Step => ({ kind: "fail", status });
 
