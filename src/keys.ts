@@ -61,7 +61,7 @@ export function readEnvelope(stored: string): { iv: string; value: string; mac: 
 /** Opens a sealed value with the first key that fits; `key` is its index. Throws `Unreadable`. */
 export function open(stored: string, keys: Buffer[]): { text: string; key: number } {
   const envelope = readEnvelope(stored);
-  if (!envelope || envelope.tag !== "" || !strictBase64.test(envelope.iv)) throw new Unreadable();
+  if (envelope?.tag !== "" || !strictBase64.test(envelope.iv)) throw new Unreadable();
   const iv = Buffer.from(envelope.iv, "base64");
   const given = Buffer.from(envelope.mac, "hex");
   if (iv.length !== 16 || given.length !== 32) throw new Unreadable();

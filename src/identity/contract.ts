@@ -3,11 +3,11 @@ import { type Static, t } from "elysia";
 /** Wire shapes of sign-in, sessions, tokens, profile and organisations (auth.md 2). */
 
 const email = t.String({ format: "email", maxLength: 255, examples: ["chris@openagents.com"] });
-const deviceId = t.Optional(
+export const deviceId = t.Optional(
   t.Nullable(t.String({ description: "At most 160 of A-Z a-z 0-9 : . _ -", examples: ["ios:23b77335"] })),
 );
 const epoch = "2026-02-19T12:00:00Z";
-const sixDigit = "2026-02-19T12:00:00.000000Z";
+export const sixDigit = "2026-02-19T12:00:00.000000Z";
 
 export const CodeRequest = t.Object({ email });
 export const CodeSent = t.Object(
@@ -69,9 +69,9 @@ export const SignedIn = t.Object(
 );
 export type SignedIn = Static<typeof SignedIn>;
 
-const short = (maxLength: number, example: string) =>
+export const short = (maxLength: number, example: string) =>
   t.Optional(t.Nullable(t.String({ maxLength, examples: [example] })));
-const words = (maxLength: number, examples: string[]) =>
+export const words = (maxLength: number, examples: string[]) =>
   t.Optional(t.Nullable(t.Array(t.String({ maxLength }), { examples: [examples] })));
 
 export const Registration = t.Object({
@@ -256,103 +256,6 @@ export const Me = t.Object({
 });
 export type Me = Static<typeof Me>;
 
-export const TokenItem = t.Object({
-  id: t.Integer({ examples: [12] }),
-  name: t.String({ examples: ["api-cli"] }),
-  abilities: t.Array(t.String(), { examples: [["chat:read", "chat:write"]] }),
-  lastUsedAt: t.Nullable(t.String({ examples: [sixDigit] })),
-  expiresAt: t.Nullable(t.String()),
-  createdAt: t.Nullable(t.String({ examples: [sixDigit] })),
-  isCurrent: t.Boolean(),
-});
-export type TokenItem = Static<typeof TokenItem>;
-export const TokenList = t.Object({ data: t.Array(TokenItem) });
-
-const expiry = t.Optional(
-  t.Nullable(
-    t.Any({
-      format: "date",
-      description: "RFC 3339, YYYY-MM-DD or YYYY-MM-DD HH:MM[:SS], UTC without offset",
-      examples: ["2026-02-26T12:00:00Z"],
-    }),
-  ),
-);
-export const NewToken = t.Object({
-  name: t.String({ maxLength: 100, examples: ["api-cli"] }),
-  abilities: words(100, ["chat:read", "chat:write"]),
-  expires_at: expiry,
-  expiresAt: expiry,
-});
-
-export const TokenCreated = t.Object({
-  data: t.Object({
-    token: t.String({ examples: ["12|AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdf8c8ab1e"] }),
-    tokenableId: t.Integer({ examples: [7] }),
-    name: t.String({ examples: ["api-cli"] }),
-    abilities: t.Array(t.String(), { examples: [["*"]] }),
-    expiresAt: t.Nullable(t.String({ examples: [sixDigit] })),
-  }),
-});
-
-export const Deleted = t.Object(
-  { data: t.Object({ deleted: t.Boolean() }) },
-  { examples: [{ data: { deleted: true } }] },
-);
-export const DeletedCount = t.Object(
-  { data: t.Object({ deletedCount: t.Integer() }) },
-  { examples: [{ data: { deletedCount: 2 } }] },
-);
-
-export const KhalaTokenRequest = t.Object({
-  scope: words(120, ["codex:read", "codex:write"]),
-  workspace_id: short(120, "workspace_42"),
-  role: t.Optional(t.Nullable(t.Union([t.Literal("member"), t.Literal("admin"), t.Literal("owner")]))),
-});
-
-const tokenMembers = {
-  token: t.String({ examples: ["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2ln"] }),
-  token_type: t.String({ examples: ["Bearer"] }),
-  expires_in: t.Integer({ examples: [300] }),
-  issued_at: t.String({ examples: ["2026-02-19T12:00:00+00:00"] }),
-  expires_at: t.String({ examples: ["2026-02-19T12:05:00+00:00"] }),
-  issuer: t.String(),
-  audience: t.String(),
-  subject: t.String({ examples: ["user:7"] }),
-};
-
-export const KhalaToken = t.Object({
-  data: t.Object({
-    ...tokenMembers,
-    claims_version: t.String(),
-    scope: t.Array(t.String()),
-    workspace_id: t.Nullable(t.String()),
-    role: t.Nullable(t.String()),
-    kid: t.String(),
-  }),
-});
-
-export const SyncTokenRequest = t.Object({
-  scopes: words(120, ["runtime.codex_worker_events"]),
-  topics: words(120, ["org:user:7:worker_events"]),
-  ttl_seconds: t.Optional(t.Nullable(t.Integer({ examples: [300] }))),
-  device_id: deviceId,
-});
-
-export const SyncToken = t.Object({
-  data: t.Object({
-    ...tokenMembers,
-    org_id: t.String({ examples: ["user:7"] }),
-    claims_version: t.String(),
-    scopes: t.Array(t.String()),
-    granted_topics: t.Array(t.Object({ topic: t.String(), required_scope: t.String() })),
-    kid: t.String(),
-    token_id: t.String(),
-    session_id: t.String(),
-    device_id: t.String(),
-  }),
-});
-export type SyncToken = Static<typeof SyncToken>;
-
 const profileMembers = {
   id: t.Integer({ examples: [7] }),
   name: t.String({ examples: ["Chris David"] }),
@@ -362,6 +265,10 @@ const profileMembers = {
 const stamp = t.Nullable(t.String({ examples: [sixDigit] }));
 export const Profile = t.Object({ data: t.Object({ ...profileMembers, createdAt: stamp, updatedAt: stamp }) });
 export const ProfileUpdated = t.Object({ data: t.Object({ ...profileMembers, updatedAt: stamp }) });
+export const Deleted = t.Object(
+  { data: t.Object({ deleted: t.Boolean() }) },
+  { examples: [{ data: { deleted: true } }] },
+);
 export const ProfileUpdate = t.Object({ name: t.String({ maxLength: 255, examples: ["Chris David"] }) });
 export const ProfileDeletion = t.Object({ email: t.String({ format: "email", examples: ["chris@openagents.com"] }) });
 

@@ -23,10 +23,6 @@ const ownerScopes = [
 /** Id of the organisation that every user has for himself. */
 export const personalOrg = (userId: number): string => `user:${userId}`;
 
-/** The scopes that come with a role (auth.md 3.9). */
-export const scopesOf = (role: Membership["role"]): string[] =>
-  role === "owner" || role === "admin" ? ownerScopes : memberScopes;
-
 /** Gives a user the memberships that come by themselves (auth.md 3.9); what is there already stays as it is. */
 export async function ensureMemberships(db: Database, userId: number, email: string): Promise<void> {
   const own = { userId, orgId: personalOrg(userId), orgSlug: `user-${userId}`, role: "owner" as const };

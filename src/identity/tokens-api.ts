@@ -4,18 +4,7 @@ import type { Caller } from "../http/caller";
 import type { Facts } from "../http/facts";
 import { platform } from "../http/platform";
 import { notFound } from "../refusal";
-import {
-  Deleted,
-  DeletedCount,
-  KhalaToken,
-  KhalaTokenRequest,
-  NewToken,
-  SyncToken,
-  SyncTokenRequest,
-  TokenCreated,
-  type TokenItem,
-  TokenList,
-} from "./contract";
+import { Deleted } from "./contract";
 import { clientName, deviceIdOf } from "./devices";
 import { mintKhalaToken } from "./khala-tokens";
 import type { Neighbours } from "./neighbours";
@@ -30,6 +19,17 @@ import {
   listTokens,
   type TokenRow,
 } from "./tokens";
+import {
+  DeletedCount,
+  KhalaToken,
+  KhalaTokenRequest,
+  NewToken,
+  SyncToken,
+  SyncTokenRequest,
+  TokenCreated,
+  type TokenItem,
+  TokenList,
+} from "./tokens-contract";
 
 const tokenItem = (row: TokenRow, caller: Caller): TokenItem => ({
   id: row.id,

@@ -3,7 +3,7 @@ import type { Database } from "../../db/database";
 import { users } from "../../db/schema/identity";
 import type { Config } from "../config";
 import type { Caller } from "../http/caller";
-import { gravatar, randomHex } from "./credentials";
+import { randomHex } from "./credentials";
 import { ensureMemberships } from "./memberships";
 import { foldEmail, handleBase, numbered } from "./names";
 
@@ -203,6 +203,3 @@ async function takenHandles(db: Database, base: string): Promise<Set<string>> {
     .where(or(eq(users.handle, base), like(users.handle, `${cut}%`)));
   return new Set(rows.flatMap(({ handle }) => (handle === null ? [] : [handle])));
 }
-
-/** The avatar that register and test login give to a row without one. */
-export const avatarOr = (avatar: string, email: string): string => avatar || gravatar(email);
