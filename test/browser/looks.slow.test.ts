@@ -221,6 +221,7 @@ for (const theme of ["dark", "light"] satisfies Theme[]) {
         expect(await axe(tab.page)).toEqual([]);
         expect(await tab.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
         expect(tab.errors).toEqual([]);
+        await tab.page.unrouteAll({ behavior: "ignoreErrors" });
         await tab.close();
       });
     });

@@ -2,6 +2,7 @@ import { batch, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { api } from "../api";
 import type { Failure } from "../failure";
+import { Command } from "../parts/copy";
 import { useSecondsLeft } from "../parts/countdown";
 import { Field } from "../parts/field";
 import { Icon } from "../parts/icons";
@@ -110,7 +111,7 @@ const NoMail = ({ text }: { text: string }) => (
       <p role="alert">{text}</p>
       <p>The operator runs this where the server runs, and opens or sends you the link it prints:</p>
       <div>
-        <code class="mono">openagents ops login-link</code>
+        <Command text="openagents ops login-link" />
       </div>
     </section>
   </div>
