@@ -9,17 +9,20 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { migrations } from "./db/migrations";
 import { bakeEmpty, bakeTemplate, jobsSchema, packTemplate } from "./db/template";
-import { packFiles, type WebFile } from "./src/shell/files";
+import manifest from "./package.json";
+import { packFiles, unpackFiles, type WebFile } from "./src/shell/files";
+import { referencePage } from "./src/shell/reference-page";
 import { ROLLBACK_MARK } from "./src/shell/start-files";
 import { withVariants } from "./src/shell/variants";
 import { bundleUi } from "./ui/bundle";
-import manifest from "./package.json";
 
 const root = import.meta.dir;
 const stage = join(root, "dist/stage");
 const cache = join(root, ".cache");
 
-const { values } = parseArgs({ options: { target: { type: "string" }, outfile: { type: "string", default: "dist/openagents" } } });
+const { values } = parseArgs({
+  options: { target: { type: "string" }, outfile: { type: "string", default: "dist/openagents" } },
+});
 
 const targets: Record<string, Bun.Build.CompileTarget> = {
   "linux-x64": "bun-linux-x64",
@@ -43,7 +46,11 @@ function buildId(): string {
 }
 
 /** Makes a thing once for what it is made of; a later build takes it from `.cache/`. */
-async function cached(name: string, ingredients: unknown, make: () => Promise<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+async function cached(
+  name: string,
+  ingredients: unknown,
+  make: () => Promise<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer>> {
   const key = new Bun.CryptoHasher("sha256").update(JSON.stringify(ingredients)).digest("hex").slice(0, 16);
   const file = join(cache, `${name}-${key}`);
   if (!existsSync(file)) {
@@ -54,13 +61,42 @@ async function cached(name: string, ingredients: unknown, make: () => Promise<Ui
   return new Uint8Array(readFileSync(file));
 }
 
-const versionOf = (name: string): string => (JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")) as { version: string }).version;
+const versionOf = (name: string): string =>
+  (JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")) as { version: string }).version;
 
 async function web(id: string): Promise<Uint8Array> {
   const bundle = await bundleUi({ buildId: id, rollbackCaches: JSON.parse(ROLLBACK_MARK) as string[] });
   const files = new Map<string, WebFile>();
   for (const { path, bytes, hashed } of bundle.files) files.set(`/${path}`, withVariants(`/${path}`, bytes, hashed));
+  for (const file of await reference()) files.set(file.path, file);
   return packFiles({ facts: { buildId: id, entry: bundle.entry, pinned: bundle.pinned }, files });
+}
+
+/** The API reference: swagger-ui's own files under hashed names, and the page that names them. */
+async function reference(): Promise<WebFile[]> {
+  const folder = join(root, "node_modules/swagger-ui-dist");
+  const [made] = (
+    await Bun.build({ entrypoints: [join(root, "ui/reference.ts")], format: "iife", minify: true, target: "browser" })
+  ).outputs;
+  if (!made) throw new Error("ui/reference.ts made no output");
+  const parts: [string, Uint8Array][] = [
+    ["swagger-ui.css", readFileSync(join(folder, "swagger-ui.css"))],
+    ["swagger-ui-bundle.js", readFileSync(join(folder, "swagger-ui-bundle.js"))],
+    ["reference.js", new Uint8Array(await made.arrayBuffer())],
+  ];
+  const hashed = parts.map(([name, bytes]): [string, Uint8Array] => {
+    const dot = name.lastIndexOf(".");
+    const hash = new Bun.CryptoHasher("sha256").update(bytes).digest("hex").slice(0, 10);
+    return [`/assets/${name.slice(0, dot)}-${hash}${name.slice(dot)}`, bytes];
+  });
+  const names = hashed.map(([path]) => path);
+  const facts = { buildId: "", entry: { html: "index.html", js: "", css: "" } as const, pinned: [] };
+  const packed = await cached("reference.bin", names, async () =>
+    packFiles({ facts, files: new Map(hashed.map(([path, bytes]) => [path, withVariants(path, bytes, true)])) }),
+  );
+  const [css = "", bundle = "", script = ""] = names;
+  const page = withVariants("/api/docs.html", Buffer.from(referencePage({ css, bundle, script })), false);
+  return [...unpackFiles(packed).files.values(), { ...page, path: "/api/docs" }];
 }
 
 /** The database engine's files, each compressed: 15.6 MB become 4. */
@@ -79,7 +115,9 @@ async function engine(): Promise<Record<string, Uint8Array>> {
 async function template(): Promise<Uint8Array> {
   const engineVersion = versionOf("@electric-sql/pglite");
   const empty = () => cached("empty.tar", engineVersion, bakeEmpty);
-  return cached("template.zst", [engineVersion, migrations, jobsSchema()], async () => packTemplate(await bakeTemplate(await empty())));
+  return cached("template.zst", [engineVersion, migrations, jobsSchema()], async () =>
+    packTemplate(await bakeTemplate(await empty())),
+  );
 }
 
 const id = buildId();
@@ -111,7 +149,8 @@ void main({ ...${JSON.stringify(facts)}, files: { web, template, pgliteWasm, ini
 
 const outfile = join(root, values.outfile);
 const compileTarget = values.target ? targets[values.target] : undefined;
-if (values.target && !compileTarget) throw new Error(`unknown target '${values.target}': one of ${Object.keys(targets).join(", ")}`);
+if (values.target && !compileTarget)
+  throw new Error(`unknown target '${values.target}': one of ${Object.keys(targets).join(", ")}`);
 const made = await Bun.build({
   entrypoints: [join(stage, "entry.ts")],
   minify: true,

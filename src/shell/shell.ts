@@ -113,6 +113,14 @@ export function createShell({ config, guards, web: built }: ShellDeps): Shell {
     if (path === "/index.html") return document(request, state);
     const found = files.get(path);
     if (!found) return null;
+    if (path === "/api/docs") {
+      const headers = {
+        ...documentSecurity,
+        "x-request-id": state.facts.requestId,
+        "cache-control": "public, max-age=60",
+      };
+      return serveFile(request, found, headers);
+    }
     const machine = path === "/manifest.json" || path === "/sw.js";
     const headers: Record<string, string> = {
       ...plainSecurity,

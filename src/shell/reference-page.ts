@@ -1,0 +1,3 @@
+/** The HTML of `/api/docs`: nothing but the hashed parts of swagger-ui (http-platform 2.9). */
+export const referencePage = (parts: { css: string; bundle: string; script: string }): string =>
+  `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>API reference - OpenAgents</title><link rel="icon" href="/favicon.svg" type="image/svg+xml"><link rel="stylesheet" href="${parts.css}"></head><body><div id="reference"></div><noscript>The API reference needs JavaScript. The document itself is at /openapi.json.</noscript><script src="${parts.bundle}"></script><script src="${parts.script}"></script></body></html>`;
