@@ -228,11 +228,11 @@ describe("the session", () => {
     const link = await product.link("--email", "emil@example.com");
     const { page, context, close } = await open(browser, product.url);
     await signIn(page, link);
-    await context.clearCookies({ name: "oa_access_token" });
     const refreshes: string[] = [];
     page.on("request", (request) => {
       if (request.url().endsWith("/api/auth/refresh")) refreshes.push(request.method());
     });
+    await context.clearCookies({ name: "oa_access_token" });
     await page.getByRole("link", { name: "Pair a machine" }).click();
     await page.getByLabel("Code").fill("WDJBMJHT");
     await page.keyboard.press("Enter");
