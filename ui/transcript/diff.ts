@@ -86,18 +86,18 @@ export function parseDiff(text: string): FileDiff[] {
       file.hunks.push(hunk);
     } else if (file && hunk) {
       const sign = line[0];
-      const text = line.slice(1);
+      const content = line.slice(1);
       const into: Hunk = hunk;
       if (sign === "+") {
-        into.lines.push({ kind: "add", old: null, now: now++, text });
+        into.lines.push({ kind: "add", old: null, now: now++, text: content });
         file.added += 1;
         nowLeft -= 1;
       } else if (sign === "-") {
-        into.lines.push({ kind: "del", old: old++, now: null, text });
+        into.lines.push({ kind: "del", old: old++, now: null, text: content });
         file.removed += 1;
         oldLeft -= 1;
-      } else if (sign === " " || (line === "" && inHunk)) {
-        into.lines.push({ kind: "same", old: old++, now: now++, text });
+      } else if (sign === " " || (line === "" && inHunk && at < text.length)) {
+        into.lines.push({ kind: "same", old: old++, now: now++, text: content });
         oldLeft -= 1;
         nowLeft -= 1;
       }

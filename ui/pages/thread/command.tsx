@@ -26,7 +26,7 @@ export function CommandCard({ talk, item }: ItemProps) {
   const failed = item.status === "failed" || (exit !== null && exit !== 0);
   const awaiting = talk.head.value.pending.some((ask) => ask.itemId === item.id && ask.turnId === item.turnId);
   const [chosen, setOpen] = useRemembered<boolean | null>(talk, `command ${item.key}`, null);
-  const open = chosen ?? (running || failed || revealed.value?.key === item.key);
+  const open = chosen ?? ((running && !awaiting) || failed || revealed.value?.key === item.key);
   const cwd = text(payload, "cwd");
   return (
     <article class="card command-card">

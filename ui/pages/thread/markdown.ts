@@ -14,6 +14,8 @@ const marked = new Marked({
   breaks: false,
   renderer: {
     html: ({ text }) => escaped(text),
+    checkbox: ({ checked }) =>
+      `<input type="checkbox" disabled${checked ? " checked" : ""} aria-label="${checked ? "Done" : "To do"}"> `,
     image: ({ href, text, title }) => anchor(href, escaped(text || title || href), null),
     link({ href, title, tokens }) {
       return anchor(href, this.parser.parseInline(tokens), title ?? null);
@@ -56,9 +58,10 @@ const clean = (html: string): DocumentFragment =>
       "checked",
       "disabled",
       "tabindex",
+      "aria-label",
     ],
     ALLOWED_URI_REGEXP: safeLink,
-    ADD_URI_SAFE_ATTR: ["target", "rel", "data-lang", "start", "type", "checked", "disabled", "tabindex"],
+    ADD_URI_SAFE_ATTR: ["target", "rel", "data-lang", "start", "type", "checked", "disabled", "tabindex", "aria-label"],
   });
 
 interface Block {

@@ -47,7 +47,7 @@ function Parts({ talk, turn, last, recent }: Props & { turn: Turn }) {
     if (placed.has(key)) by.set(key, [...(by.get(key) ?? []), ask.id]);
   }
   return (
-    <section class="turn" aria-label="Turn">
+    <div class="turn">
       {chunks.map((keys, n) => (
         <Windowed key={n} keys={keys} open={recent && n >= chunks.length - 2} estimate={() => estimate(talk, keys)}>
           {() => keys.map((key) => <Row key={key} talk={talk} itemKey={key} lastTurn={last} asks={by.get(key)} />)}
@@ -61,7 +61,7 @@ function Parts({ talk, turn, last, recent }: Props & { turn: Turn }) {
       ) : (
         <TurnEnd talk={talk} turn={turn} last={last} />
       )}
-    </section>
+    </div>
   );
 }
 
