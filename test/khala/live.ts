@@ -52,6 +52,8 @@ export interface Live {
   log: string[];
   /** Moves the clock of timeouts and heartbeats. */
   advance(ms: number): void;
+  /** Stops that clock, or lets it run on. */
+  freeze(stopped: boolean): void;
   /** Commits events and hands them over, as `commit` does. */
   emit(events: NewEvent[], options?: { handOver?: boolean }): Promise<void>;
   /** `count` worker events of user 7 (or `user`), of one worker. */
@@ -181,8 +183,9 @@ export async function live(engine: Engine, env: Record<string, string> = {}): Pr
   const log: string[] = [];
   const metrics = createMetrics();
   let offset = 0;
+  let stoppedAt: number | null = null;
   const clock: Clock = {
-    now: () => Date.now() + offset,
+    now: () => (stoppedAt ?? Date.now()) + offset,
     soon: (run) => void setImmediate(run),
     after: (ms, run) => void setTimeout(run, ms),
   };
@@ -234,6 +237,9 @@ export async function live(engine: Engine, env: Record<string, string> = {}): Pr
     log,
     advance: (ms) => {
       offset += ms;
+    },
+    freeze: (stopped) => {
+      stoppedAt = stopped ? Date.now() : null;
     },
     emit,
     async events(count, { user = 7, worker = "desktopw:shared", handOver = true, pad = 0 } = {}) {

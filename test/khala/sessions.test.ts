@@ -242,7 +242,7 @@ for (const engine of engines) {
       it.world.standings.set("sess_7", { userId: 7, ended: "security_policy", endsAt: null });
       client = await it.connect({ join: false });
       expect((await client.join()).response).toEqual({ ...ended, reason: "security_policy" });
-      expect(await client.closing(500)).toEqual({ code: 4401, reason: "reauth_required" });
+      expect(await client.closing()).toEqual({ code: 4401, reason: "reauth_required" });
     });
 
     test("a session that nobody knows, or that is somebody else's", async () => {
