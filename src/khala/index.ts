@@ -86,7 +86,7 @@ export const khalaApi = (ctx: Context, node: KhalaNode, access: Access, sockets:
   const messages = (request: Request, facts: Parameters<typeof poll.messages>[1], topic: string, query: PollQuery) =>
     poll.messages(request, facts, topic, { after: query.after_seq ?? 0, limit: query.limit });
 
-  return new Elysia({ tags: ["Khala"] })
+  return new Elysia({ tags: ["Sync"] })
     .use(platform)
     .get(
       "/api/khala/topics/:topic/messages",
