@@ -11,7 +11,11 @@ export function withAppKey(config: Config, folder: string): Config {
     return config;
   }
   if (config.DATABASE_URL) {
-    throw new Exit(78, "APP_KEY is not set", "set it once and keep it, the same on every node: APP_KEY=base64:$(head -c 32 /dev/urandom | base64)");
+    throw new Exit(
+      78,
+      "APP_KEY is not set",
+      "set it once and keep it, the same on every node: APP_KEY=base64:$(head -c 32 /dev/urandom | base64)",
+    );
   }
   const file = join(folder, "keys/app_key");
   if (!existsSync(file)) {
@@ -19,6 +23,11 @@ export function withAppKey(config: Config, folder: string): Config {
     writeFileSync(file, `${makeAppKey()}\n`, { mode: 0o600, flag: "wx" });
   }
   const key = readFileSync(file, "utf8").trim();
-  if (!readAppKey(key)) throw new Exit(78, `${file} holds no app key`, "restore the file from a backup: without it sealed secrets cannot be read");
+  if (!readAppKey(key))
+    throw new Exit(
+      78,
+      `${file} holds no app key`,
+      "restore the file from a backup: without it sealed secrets cannot be read",
+    );
   return { ...config, APP_KEY: key };
 }

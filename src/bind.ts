@@ -1,5 +1,5 @@
-import { Exit } from "./exit";
 import type { Config } from "./config";
+import { Exit } from "./exit";
 
 /** Where `serve` listens. */
 export type Bind = { socket: string } | { host: string; port: number };
@@ -9,14 +9,22 @@ const loopbackHost = (host: string): boolean => host === "localhost" || host ===
 export const isLoopback = (bind: Bind): boolean => "socket" in bind || loopbackHost(bind.host);
 
 /** Address and port (ops-data 2.6). Anything but loopback needs `APP_URL` (auth 3.16). */
-export function bindOf(config: Config, options: { host?: string | undefined; port?: string | undefined; socket?: string | undefined }): Bind {
+export function bindOf(
+  config: Config,
+  options: { host?: string | undefined; port?: string | undefined; socket?: string | undefined },
+): Bind {
   if (options.socket) return { socket: options.socket };
   const [address, addressPort] = split(config.OA_BIND_ADDR);
   const host = options.host ?? config.OA_BIND_HOST ?? address ?? "127.0.0.1";
   const port = options.port === undefined ? (config.PORT ?? addressPort ?? 8787) : Number(options.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Exit(2, `--port must be a number from 0 to 65535, not '${options.port}'`);
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new Exit(2, `--port must be a number from 0 to 65535, not '${options.port}'`);
   if (!loopbackHost(host) && !config.APP_URL) {
-    throw new Exit(78, `APP_URL is not set, and ${host} can be reached by others`, "set APP_URL to the address people will open, or leave --host out to serve this machine only");
+    throw new Exit(
+      78,
+      `APP_URL is not set, and ${host} can be reached by others`,
+      "set APP_URL to the address people will open, or leave --host out to serve this machine only",
+    );
   }
   return { host, port };
 }
@@ -29,4 +37,5 @@ function split(address: string | null): [string | null, number | null] {
 }
 
 /** URL of the address that is listened on. */
-export const addressOf = (host: string, port: number): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+export const addressOf = (host: string, port: number): string =>
+  `http://${host.includes(":") ? `[${host}]` : host}:${port}`;

@@ -38,6 +38,7 @@ function bare(schema: Schema, shapes: Shapes): Open {
   );
   if (options.length) return union(schema, options, shapes);
   if (schema.const !== undefined) return { type: typeof schema.const, enum: [schema.const] };
+  if (schema.type === "null") return { nullable: true, enum: [null] };
   const out: Open = {};
   for (const key of kept) {
     const value = (schema as Open)[key];

@@ -37,7 +37,7 @@ const CodeParam = t.Object({ user_code: t.String() });
 
 /** Pairing a machine: the device grant of RFC 8628 (remote-control.md 2). */
 export const pairingApi = (ctx: Context, { foreignWorker = async () => false }: Neighbours) =>
-  new Elysia({ tags: ["Pairing"] })
+  new Elysia({ tags: ["Auth"] })
     .use(platform)
     .post(
       "/api/pair/device",

@@ -83,7 +83,7 @@ export const profileApi = (ctx: Context, neighbours: Neighbours) => {
         user: "worker",
         query: MeQuery,
         response: { 200: Me },
-        detail: { operationId: "me", summary: "Show the signed-in user", tags: ["Profile"] },
+        detail: { operationId: "me", summary: "Show the signed-in user", tags: ["Auth"] },
       },
     )
     .get(
@@ -138,7 +138,7 @@ export const profileApi = (ctx: Context, neighbours: Neighbours) => {
       {
         user: true,
         response: { 200: Memberships },
-        detail: { operationId: "orgMemberships", summary: "List own memberships", tags: ["Organizations"] },
+        detail: { operationId: "orgMemberships", summary: "List own memberships", tags: ["Policy"] },
       },
     )
     .post(
@@ -151,7 +151,7 @@ export const profileApi = (ctx: Context, neighbours: Neighbours) => {
         user: "session",
         body: ActiveOrgChoice,
         response: { 200: ActiveOrg },
-        detail: { operationId: "setActiveOrg", summary: "Choose the active organization", tags: ["Organizations"] },
+        detail: { operationId: "setActiveOrg", summary: "Choose the active organization", tags: ["Policy"] },
       },
     )
     .post(
@@ -178,7 +178,7 @@ export const profileApi = (ctx: Context, neighbours: Neighbours) => {
         user: true,
         body: PolicyQuestion,
         response: { 200: PolicyAnswer },
-        detail: { operationId: "policyAuthorize", summary: "Ask what the policy allows", tags: ["Organizations"] },
+        detail: { operationId: "policyAuthorize", summary: "Ask what the policy allows", tags: ["Policy"] },
       },
     )
     .post(
@@ -192,7 +192,7 @@ export const profileApi = (ctx: Context, neighbours: Neighbours) => {
         user: "admin",
         body: Invite,
         response: { 201: Invited },
-        detail: { operationId: "adminInvite", summary: "Invite somebody", tags: ["Admin"] },
+        detail: { operationId: "adminInvite", summary: "Invite somebody", tags: ["Control"] },
       },
     );
 };

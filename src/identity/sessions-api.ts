@@ -83,7 +83,7 @@ export const sessionsApi = (ctx: Context, { codexAccess }: Neighbours) => {
     };
   };
 
-  return new Elysia({ tags: ["Authentication"] })
+  return new Elysia({ tags: ["Auth"] })
     .use(platform)
     .get("/api/auth/session", ({ caller }) => show(caller), {
       user: "session",

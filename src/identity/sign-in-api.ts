@@ -66,7 +66,7 @@ export function welcome(ctx: Context, request: Request, facts: Facts, opened: Op
 
 /** POST `/api/auth/email`, `verify`, `register`, `refresh`. */
 export const signInApi = (ctx: Context, { makeAutopilot }: Neighbours) =>
-  new Elysia({ tags: ["Authentication"] })
+  new Elysia({ tags: ["Auth"] })
     .use(platform)
     .post(
       "/api/auth/email",

@@ -93,7 +93,7 @@ export const tokensApi = (ctx: Context, { ownsRun = async () => false }: Neighbo
     };
   };
 
-  return new Elysia({ tags: ["Tokens"] })
+  return new Elysia({ tags: ["Auth"] })
     .use(platform)
     .get(
       "/api/tokens",
@@ -189,19 +189,19 @@ export const tokensApi = (ctx: Context, { ownsRun = async () => false }: Neighbo
         user: true,
         body: KhalaTokenRequest,
         response: { 200: KhalaToken },
-        detail: { operationId: "khalaToken", summary: "Mint a Khala token" },
+        detail: { operationId: "khalaToken", summary: "Mint a Khala token", tags: ["Sync"] },
       },
     )
     .post("/api/sync/token", ({ request, caller, facts, body }) => syncToken(request, caller, facts, body), {
       user: "worker",
       body: SyncTokenRequest,
       response: { 200: SyncToken },
-      detail: { operationId: "syncToken", summary: "Mint a sync token for Khala sockets" },
+      detail: { operationId: "syncToken", summary: "Mint a sync token for Khala sockets", tags: ["Sync"] },
     })
     .post("/api/v1/sync/token", ({ request, caller, facts, body }) => syncToken(request, caller, facts, body), {
       user: true,
       body: SyncTokenRequest,
       response: { 200: SyncToken },
-      detail: { operationId: "v1SyncToken", summary: "Mint a sync token for Khala sockets", deprecated: true },
+      detail: { operationId: "v1SyncToken", summary: "Mint a sync token for Khala sockets", tags: ["Sync"], deprecated: true },
     });
 };

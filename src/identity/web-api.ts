@@ -73,7 +73,7 @@ export const webApi = (ctx: Context, guards: Guards, { isPage = () => true, link
     return returnPath(wanted, isPage);
   };
 
-  return new Elysia({ tags: ["Web sign-in"] })
+  return new Elysia({ tags: ["Auth"] })
     .use(platform)
     .get("/register", ({ set }) => go(set, "/login"), { guest: true, page: true, detail: { hide: true } })
     .get("/authenticate", ({ set }) => go(set, "/login"), { guest: true, page: true, detail: { hide: true } })

@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { t } from "elysia";
 import { addressSet, canonicalAddress, clientAddress, networkOf } from "../../src/http/address";
 import { formFields, parseJson, tidy } from "../../src/http/body";
+import { limits } from "../../src/http/limits";
 import { isDate, isEmail, isInteger } from "../../src/http/rules";
 import { throttleKey } from "../../src/http/throttle";
-import { limits } from "../../src/http/limits";
 import { type Schema, translate } from "../../src/http/translate";
 import { invalidFields } from "../../src/refusal";
 
@@ -60,7 +60,8 @@ describe("validation vectors (http-platform 3.1)", () => {
   const scope = t.Object({ scope: t.Optional(t.Nullable(t.Array(t.String()))) });
 
   test("a missing field", () => expect(text(name, {})?.message).toBe("The name field is required."));
-  test("a list where text is due", () => expect(text(name, { name: ["x"] })?.message).toBe("The name field must be a string."));
+  test("a list where text is due", () =>
+    expect(text(name, { name: ["x"] })?.message).toBe("The name field must be a string."));
   test("a number fails twice", () => {
     const refusal = text(code, { code: 123 });
     expect(refusal?.message).toBe("The code field must be a string. (and 1 more error)");
@@ -88,7 +89,9 @@ describe("validation vectors (http-platform 3.1)", () => {
     });
   });
   test("a nested field reports although its parent is missing", () => {
-    const shape = t.Object({ request: t.Object({ request_id: t.String({ "oa:message": { required: "Request id is required." } }) }) });
+    const shape = t.Object({
+      request: t.Object({ request_id: t.String({ "oa:message": { required: "Request id is required." } }) }),
+    });
     expect(text(shape, {})?.detail.errors).toEqual({
       request: ["The request field is required."],
       "request.request_id": ["Request id is required."],
@@ -108,11 +111,14 @@ describe("validation vectors (http-platform 3.1)", () => {
 describe("integers and dates", () => {
   test("integers", () => {
     for (const value of [1, -3, "7", "+7", 2.0]) expect(isInteger(value)).toBe(true);
-    for (const value of [1.5, "1.5", "007", "", true, "9223372036854775808", null]) expect(isInteger(value)).toBe(false);
+    for (const value of [1.5, "1.5", "007", "", true, "9223372036854775808", null])
+      expect(isInteger(value)).toBe(false);
   });
   test("dates", () => {
-    for (const value of ["2026-02-19", "2026-02-19 12:00", "2026-02-19T12:00:00Z", "2026-02-19T12:00:00.5+02:00"]) expect(isDate(value)).toBe(true);
-    for (const value of ["2026-02-30", "2026-13-01", "tomorrow", "2026-02-19T25:00:00Z"]) expect(isDate(value)).toBe(false);
+    for (const value of ["2026-02-19", "2026-02-19 12:00", "2026-02-19T12:00:00Z", "2026-02-19T12:00:00.5+02:00"])
+      expect(isDate(value)).toBe(true);
+    for (const value of ["2026-02-30", "2026-13-01", "tomorrow", "2026-02-19T25:00:00Z"])
+      expect(isDate(value)).toBe(false);
   });
 });
 
@@ -120,7 +126,10 @@ describe("client address (http-platform 2.4)", () => {
   const walk = (peer: string | null, forwarded: string | null, trusted = ["loopback"], real?: string) =>
     clientAddress(
       peer,
-      new Headers({ ...(forwarded === null ? {} : { "x-forwarded-for": forwarded }), ...(real ? { "x-real-ip": real } : {}) }),
+      new Headers({
+        ...(forwarded === null ? {} : { "x-forwarded-for": forwarded }),
+        ...(real ? { "x-real-ip": real } : {}),
+      }),
       addressSet(trusted),
     ).ip;
   const cases: [string, string, string][] = [
@@ -161,11 +170,25 @@ describe("bodies", () => {
     expect(nest(64)).toBeDefined();
     expect(nest(65)).toBeUndefined();
   });
-  test("lone surrogates and U+0000", () => expect(parseJson(bytes('{"a":"\\ud800\\u0000b"}'))).toEqual({ a: "\uFFFDb" }));
+  test("lone surrogates and U+0000", () =>
+    expect(parseJson(bytes('{"a":"\\ud800\\u0000b"}'))).toEqual({ a: "\uFFFDb" }));
   test("payloads keep their blanks", () => {
-    const value = { event: { event_type: " x ", payload: { delta: " " } }, events: [{ payload: { d: " " } }], request: { params: { t: " " } } };
-    expect(tidy(value)).toEqual({ event: { event_type: "x", payload: { delta: " " } }, events: [{ payload: { d: " " } }], request: { params: { t: " " } } });
+    const value = {
+      event: { event_type: " x ", payload: { delta: " " } },
+      events: [{ payload: { d: " " } }],
+      request: { params: { t: " " } },
+    };
+    expect(tidy(value)).toEqual({
+      event: { event_type: "x", payload: { delta: " " } },
+      events: [{ payload: { d: " " } }],
+      request: { params: { t: " " } },
+    });
   });
   test("form names", () =>
-    expect(formFields(new URLSearchParams("a[b]=1&c[]=2&c[]=3&d[0]=x&e=y&__proto__[z]=1"))).toEqual({ a: { b: "1" }, c: ["2", "3"], d: ["x"], e: "y" }));
+    expect(formFields(new URLSearchParams("a[b]=1&c[]=2&c[]=3&d[0]=x&e=y&__proto__[z]=1"))).toEqual({
+      a: { b: "1" },
+      c: ["2", "3"],
+      d: ["x"],
+      e: "y",
+    }));
 });
