@@ -87,6 +87,7 @@ export const deleteUser = (
       ...(how.who ?? { userId: user.id }),
       attributes: { source: how.source },
     });
+    unit.enqueue("khala.forget", { user_id: user.id }, { key: String(user.id) });
     if (user.workosId.startsWith("user_"))
       unit.enqueue(workosDeletion, { workosId: user.workosId }, { key: user.workosId });
   });
