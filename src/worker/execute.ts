@@ -223,6 +223,8 @@ export async function startTurn(deps: Executor, codex: Codex, request: Request, 
   const turn = object(object(result).turn);
   const codexTurnId = String(turn.id ?? "");
   const steered = deps.turns.has(codexTurnId);
+  // From here on it can be interrupted, also before its start is told.
+  deps.active.set(codexTurnId, codexThreadId);
   if (turn_id) {
     if (!steered) deps.turns.set(codexTurnId, turn_id);
     deps.codexTurns.set(turn_id, codexTurnId);
