@@ -17,8 +17,10 @@ export function bindOf(
   const [address, addressPort] = split(config.OA_BIND_ADDR);
   const host = options.host ?? config.OA_BIND_HOST ?? address ?? "127.0.0.1";
   const port = options.port === undefined ? (config.PORT ?? addressPort ?? 8787) : Number(options.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65535)
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    if (options.port === undefined) throw new Exit(78, `PORT must be a number from 0 to 65535, not ${port}`);
     throw new Exit(2, `--port must be a number from 0 to 65535, not '${options.port}'`);
+  }
   if (!loopbackHost(host) && !config.APP_URL) {
     throw new Exit(
       78,
