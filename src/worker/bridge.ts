@@ -132,9 +132,11 @@ export function startBridge(options: BridgeOptions): Bridge {
         rejected(error.message);
         return;
       }
-      const replaced = /stale attachment/.test(error.message);
-      if (replaced) journal.abandon();
-      screen.say(replaced ? "Another bridge took over this worker." : "The worker was stopped from the server.");
+      if (/stale attachment/.test(error.message)) {
+        replaced();
+        return;
+      }
+      screen.say("The worker was stopped from the server.");
       void shutdown(0, true);
     },
   });
@@ -159,6 +161,19 @@ export function startBridge(options: BridgeOptions): Bridge {
       `The server refused this machine (${message}). Pair it again: openagents worker pair --server ${server.url}`,
     );
     void shutdown(4, true);
+  }
+
+  function replaced(): void {
+    if (stopping) return;
+    journal.abandon();
+    screen.say("Another bridge took over this worker.");
+    void shutdown(0, true);
+  }
+
+  /** Another bridge attached: what is asked from now on is its to do. */
+  function summary(snapshot: Json): void {
+    const executor = text(object(snapshot.executor).session_id);
+    if (!held && snapshot.worker_id === workerId && executor && executor !== sessionId) replaced();
   }
 
   // ── Codex ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -296,6 +311,7 @@ export function startBridge(options: BridgeOptions): Bridge {
     polling = true;
     try {
       const page = object(object(await server.get(`${workerPath}/stream?cursor=${seenSeq}`)).data);
+      summary(object(page.snapshot));
       for (const entry of page.events as { seq: number; event_type: string; payload: Json }[])
         logged(entry.seq, entry.event_type, entry.payload);
     } catch (error) {
@@ -368,6 +384,7 @@ export function startBridge(options: BridgeOptions): Bridge {
     if (stopping) return;
     khala = createKhalaClient(server, {
       update,
+      summary,
       rejected,
       outdated(message) {
         screen.say(`The server needs a newer version of this program (${message}). Update it and start again.`);
@@ -376,6 +393,7 @@ export function startBridge(options: BridgeOptions): Bridge {
       state: (state, why) => screen.debug(`khala ${state}${why ? `: ${why}` : ""}`),
       async live(fresh) {
         if (fresh) await attach().catch(refusedAttach);
+        else summary(object(object(await server.get(workerPath)).data));
       },
     });
   }

@@ -1,7 +1,8 @@
 import { backoff, isRejected, type Server } from "./server";
 
-/** An update of a topic, as the bridge needs it. */
+/** An event of a worker of this user, as the bridge needs it. */
 export interface Update {
+  topic?: string;
   watermark: number;
   payload: { worker_id?: string; seq?: number; eventType?: string; payload?: Record<string, unknown> } | null;
 }
@@ -10,6 +11,8 @@ interface Handlers {
   /** Subscribed. `fresh`: nothing is known of what came before, so pending requests must be fetched. */
   live(fresh: boolean): Promise<void>;
   update(update: Update): void;
+  /** How a worker of this user stands now. */
+  summary(snapshot: Record<string, unknown>): void;
   /** The credentials were rejected: there is no use in trying again. */
   rejected(message: string): void;
   /** The server does not speak with this version any more. */
@@ -24,6 +27,7 @@ export interface KhalaClient {
 }
 
 const topic = "runtime.codex_worker_events";
+const summaries = "runtime.codex_worker_summaries";
 const heartbeatMs = 20_000;
 const silenceMs = 40_000;
 const slowMs = 8000;
@@ -39,7 +43,7 @@ type Frame = [
 ];
 type Answered = (payload: { status: string; response: Record<string, unknown> }) => void;
 
-/** One socket, one topic, resumed from the last applied watermark; a new token for every attempt (khala 3.12). */
+/** One socket, two topics; the events are resumed from the last applied watermark; a new token for every attempt (khala 3.12). */
 export function createKhalaClient(server: Server, handlers: Handlers): KhalaClient {
   let stopped = false;
   let failures = 0;
@@ -108,14 +112,15 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
     const subscribe = (resume: number | "head") => {
       send(
         "sync:subscribe",
-        { topics: [topic], resume_after: { [topic]: resume }, replay_batch_size: 200 },
+        { topics: [topic, summaries], resume_after: { [topic]: resume, [summaries]: "head" }, replay_batch_size: 200 },
         ({ status, response }) => {
           if (status !== "ok") {
             if (response.code === "stale_cursor") return stale();
             if (response.code === "reauth_required") return reauth();
             return end(String(response.message ?? response.code));
           }
-          const [mark] = (response.current_watermarks as { watermark: number }[] | undefined) ?? [];
+          const marks = (response.current_watermarks ?? []) as { topic: string; watermark: number }[];
+          const mark = marks.find((one) => one.topic === topic);
           if (watermark === null || resume === "head") watermark = mark?.watermark ?? 0;
           handlers.live(resume === "head").then(
             () => {
@@ -155,6 +160,10 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
         reply?.(payload as Parameters<Answered>[0]);
       } else if (event === "sync:update_batch") {
         for (const update of payload.updates as Update[]) {
+          if (update.topic === summaries) {
+            handlers.summary(update.payload as Record<string, unknown>);
+            continue;
+          }
           if (watermark !== null && update.watermark <= watermark) continue;
           watermark = update.watermark;
           handlers.update(update);

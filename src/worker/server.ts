@@ -84,7 +84,9 @@ export function createServer(url: string, token: string, version: string): Serve
     post: (path, body) => call("POST", path, body),
     get: (path) => call("GET", path),
     async syncToken() {
-      const answer = (await call("POST", "/api/sync/token", { scopes: ["runtime.codex_worker_events"] })) as {
+      const answer = (await call("POST", "/api/sync/token", {
+        scopes: ["runtime.codex_worker_events", "runtime.codex_worker_summaries"],
+      })) as {
         data: { token: string };
       };
       return answer.data.token;

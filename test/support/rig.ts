@@ -35,10 +35,12 @@ export interface Rig {
     path: string,
     body?: unknown,
   ): Promise<{ status: number; json: { data: Json; error?: Json; message?: string } }>;
-  bridge(options?: { codex?: string; token?: string; args?: string[] }): Promise<BridgeProcess>;
+  bridge(options?: { codex?: string; token?: string; server?: string }): Promise<BridgeProcess>;
   /** Sends a message to the thread; gives the request id. */
   send(text: string, thread?: string): Promise<string>;
   control(method: string, params: Json): Promise<{ status: number; json: { data: Json } }>;
+  /** Payload of a request's receipt, when it has come. */
+  receipt(requestId: string): Promise<Json>;
   turns(thread?: string): Promise<Turn[]>;
   messages(thread?: string): Promise<{ role: string; text: string; streaming: boolean }[]>;
   /** Waits for the last turn to be as `condition` says. */
@@ -90,13 +92,13 @@ export async function startRig(script: Step[] = [], more = ""): Promise<Rig> {
     place,
     token,
     call,
-    async bridge({ codex = codexBinary, token: own = token, args = [] } = {}) {
+    async bridge({ codex = codexBinary, token: own = token, server = product.url } = {}) {
       const child = Bun.spawn(
         [
           binary,
           "worker",
           "--server",
-          product.url,
+          server,
           "--workspace",
           place.workspace,
           "--codex-bin",
@@ -104,7 +106,6 @@ export async function startRig(script: Step[] = [], more = ""): Promise<Rig> {
           "--codex-home",
           place.home,
           "-v",
-          ...args,
         ],
         {
           env: {
@@ -153,6 +154,18 @@ export async function startRig(script: Step[] = [], more = ""): Promise<Rig> {
           params: { thread_id: THREAD, ...params },
         },
       }),
+    async receipt(requestId) {
+      for (;;) {
+        const { json } = await call("GET", "/api/runtime/codex/workers/desktopw%3Ashared/stream?cursor=0");
+        const events = json.data.events as { event_type: string; payload: Json }[];
+        const found = events.find(
+          ({ event_type, payload }) =>
+            /^worker\.(response|error)$/.test(event_type) && payload.request_id === requestId,
+        );
+        if (found) return found.payload;
+        await Bun.sleep(20);
+      }
+    },
     turns,
     async messages(thread = THREAD) {
       const { json } = await call("GET", `/api/runtime/threads/${thread}/messages`);

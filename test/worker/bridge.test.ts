@@ -432,6 +432,19 @@ describe("when the server misbehaves", () => {
     });
   }
 
+  for (const sockets of [true, false]) {
+    test(`another bridge attaches, ${sockets ? "told by the socket" : "found by polling"}: this one ends and runs nothing more`, async () => {
+      at.server.sockets = sockets;
+      const bridge = await at.start();
+      if (sockets) await at.server.when(() => at.server.attaches.length === 2, "the socket");
+      at.server.takeOver("session_other");
+      at.server.append("worker.request", requestOf("turn/start", { thread_id: "thread_1", text: "x" }));
+      expect(await bridge.ended).toBe(0);
+      expect(at.said).toContain("Another bridge took over this worker.");
+      expect(at.calls("turn/start")).toHaveLength(0);
+    });
+  }
+
   test("401 on events ends with 4", async () => {
     const bridge = await at.start();
     at.server.refuse = (path) => (path.endsWith("/events") ? refusal(401, "Unauthenticated.") : null);

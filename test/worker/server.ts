@@ -26,6 +26,8 @@ export class PlayedServer {
   /** What the next subscribe is answered with in place of ok. */
   nextSubscribe: Json | null = null;
   sockets = true;
+  /** The session that attached last. */
+  executor: string | null = null;
   #open = new Set<ServerWebSocket<undefined>>();
   #waiting: (() => void)[] = [];
   #server;
@@ -62,6 +64,7 @@ export class PlayedServer {
     if (path === "/api/sync/token") return Response.json({ data: { token: "sync" } });
     if (path === "/api/runtime/codex/workers") {
       this.attaches.push(body);
+      this.executor = body.metadata.session_id;
       this.#wake();
       return Response.json({ data: { latestSeq: this.log.length, pendingRequests: this.#pending() } }, { status: 202 });
     }
@@ -71,8 +74,9 @@ export class PlayedServer {
     }
     if (path.endsWith("/stream")) {
       const events = this.log.filter(({ seq }) => seq > Number(query.get("cursor")));
-      return Response.json({ data: { events, next_cursor: this.log.length } });
+      return Response.json({ data: { events, next_cursor: this.log.length, snapshot: this.#snapshot() } });
     }
+    if (request.method === "GET") return Response.json({ data: this.#snapshot() });
     const events = (body.events ?? [body.event]) as Entry[];
     this.batches.push(events.length);
     for (const event of events) {
@@ -108,7 +112,7 @@ export class PlayedServer {
       this.nextSubscribe = null;
       return;
     }
-    const name = payload.topics[0];
+    const name = events;
     const resume = payload.resume_after[name];
     const from = resume === "head" ? this.log.length : resume;
     reply("ok", { current_watermarks: [{ topic: name, watermark: from }] });
@@ -116,7 +120,11 @@ export class PlayedServer {
   }
 
   #batch({ seq, event_type, payload }: Entry): string {
-    const update = { watermark: seq, payload: { worker_id: workerId, seq, eventType: event_type, payload } };
+    const update = {
+      topic: events,
+      watermark: seq,
+      payload: { worker_id: workerId, seq, eventType: event_type, payload },
+    };
     return JSON.stringify([null, null, "sync:v1", "sync:update_batch", { updates: [update] }]);
   }
 
@@ -177,6 +185,22 @@ export class PlayedServer {
     for (const waker of this.#waiting.splice(0)) waker();
   }
 
+  /** Another session attaches. */
+  takeOver(session: string): void {
+    this.executor = session;
+    const update = { topic: "runtime.codex_worker_summaries", watermark: 1, payload: this.#snapshot() };
+    for (const ws of this.#open)
+      ws.send(JSON.stringify([null, null, "sync:v1", "sync:update_batch", { updates: [update] }]));
+  }
+
+  #snapshot(): Json {
+    return {
+      worker_id: workerId,
+      latest_seq: this.log.length,
+      executor: this.executor ? { session_id: this.executor } : null,
+    };
+  }
+
   /** Ends every socket. */
   hangUp(code = 1012, reason = "reconnect_after_ms=0"): void {
     for (const ws of this.#open) ws.close(code, reason);
@@ -191,6 +215,7 @@ export class PlayedServer {
   }
 }
 
+const events = "runtime.codex_worker_events";
 export const workerId = "desktopw:shared";
 let counter = 0;
 
