@@ -22,6 +22,8 @@ export interface JobsOptions {
 /** A lease lasts 90 s and is renewed every 30 s (http-platform 3.13). */
 const LEASE_SECONDS = 90;
 const RENEW_SECONDS = 30;
+/** Between the first looks of two kinds. */
+const STAGGER_MS = 25;
 /** Workers of one kind on one node, where the kind names no limit. */
 const WORKERS = 3;
 const GAUGES_MS = 30_000;
@@ -59,6 +61,7 @@ export function createJobs(options: JobsOptions): Jobs {
   let due: Due | null = null;
   let gauges: Timer | null = null;
   let stopping = false;
+  let working: Promise<void> = Promise.resolve();
   let idle: (() => void) | null = null;
 
   /** Makes queues and schedules that are missing or differ; what is right already costs nothing. */
@@ -159,8 +162,11 @@ export function createJobs(options: JobsOptions): Jobs {
     }
   }
 
+  /** Each worker looks for work at once: on the one connection of the embedded database that must not delay the first requests. */
   async function runWorkers(on: PgBoss): Promise<void> {
     for (const kind of kinds.values()) {
+      if (store.kind === "pglite") await Bun.sleep(STAGGER_MS);
+      if (stopping) return;
       const ids: string[] = [];
       for (let i = 0; i < Math.min(kind.concurrency ?? WORKERS, concurrency); i++) {
         const settings = {
@@ -213,7 +219,9 @@ export function createJobs(options: JobsOptions): Jobs {
       if (!runs) return;
       await schedule(opened);
       await reclaim();
-      await runWorkers(opened);
+      working = runWorkers(opened).catch((error) =>
+        log.error("oa.job", "job queue", { error_message: reasonOf(error) }),
+      );
       const wake = (kind: string) => {
         for (const id of workers.get(kind) ?? []) opened.notifyWorker(id);
       };
@@ -225,6 +233,7 @@ export function createJobs(options: JobsOptions): Jobs {
     async stop(ms) {
       if (!boss) return;
       stopping = true;
+      await working;
       due?.stop();
       if (gauges) clearInterval(gauges);
       for (const kind of workers.keys()) await boss.offWork(kind, { wait: false });
