@@ -96,11 +96,14 @@ export function useBottom(talk: Conversation | null): Bottom {
     };
   }, [talk, talk?.phase.value.kind]);
 
-  // Something new below while reading above.
-  const revision = talk?.revision.value;
-  useEffect(() => {
-    if (revision !== undefined && away.peek()) news.value = true;
-  }, [revision]);
+  // Something new below while reading above. Watched aside: the page itself need not be drawn for it.
+  useEffect(
+    () =>
+      talk?.revision.subscribe(() => {
+        if (away.peek()) news.value = true;
+      }),
+    [talk],
+  );
 
   return {
     content,

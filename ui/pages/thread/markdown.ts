@@ -95,13 +95,6 @@ function blocksOf(text: string): Block[] {
   return blocks;
 }
 
-/** The whole text at once. */
-export function renderMarkdown(text: string): DocumentFragment {
-  const out = document.createDocumentFragment();
-  out.append(...nodesOf(marked.parser(marked.lexer(plainBreaks(text)))));
-  return out;
-}
-
 function nodesOf(html: string): Node[] {
   const fragment = clean(html);
   for (const pre of fragment.querySelectorAll("pre")) pre.replaceWith(codeBlock(pre));
