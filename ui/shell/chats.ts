@@ -28,7 +28,11 @@ export const unread = signal<ReadonlySet<string>>(new Set());
 const MOST = 50;
 const BLANK = "New conversation";
 
-export const titled = (title: string | null | undefined): string => title?.trim() || BLANK;
+const LONGEST_TITLE = 80;
+
+/** What a thread is called: its title, else how it began. */
+export const titled = (title: string | null | undefined, preview?: string | null): string =>
+  title?.trim() || preview?.trim().split("\n", 1)[0]?.slice(0, LONGEST_TITLE) || BLANK;
 
 export function stateOf(status: string | null): ChatState {
   switch (status) {
@@ -96,7 +100,7 @@ async function read() {
     data.data.threads.map((row) => ({
       id: row.thread_id,
       codexId: row.codex_thread_id,
-      title: titled(row.title),
+      title: titled(row.title, row.preview),
       updatedAt: row.updated_at,
       state: stateOf(row.status),
       workerId: row.worker_id,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { changeDiff, parseDiff, rows, wordMarks } from "../../../ui/transcript/diff";
+import { shortPath } from "../../../ui/transcript/paths";
 
 const two = `diff --git a/src/a.ts b/src/a.ts
 index 1..2 100644
@@ -110,4 +111,15 @@ describe("words", () => {
       [null, "e"],
     ]);
   });
+});
+
+describe("a path beside its workspace", () => {
+  const cases: [string, string | null, string][] = [
+    ["/home/ana/code/api/src/a.ts", "workspace://api", "src/a.ts"],
+    ["/home/ana/other/a.ts", "workspace://api", "/home/ana/other/a.ts"],
+    ["src/a.ts", "workspace://src", "src/a.ts"],
+    ["/x/api/a.ts", null, "/x/api/a.ts"],
+    ["/x/api/a.ts", "ws-local", "/x/api/a.ts"],
+  ];
+  test.each(cases)("%s in %s", (path, ref, short) => expect(shortPath(path, ref)).toBe(short));
 });

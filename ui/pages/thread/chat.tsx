@@ -107,7 +107,7 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
       : null;
     post({ threadId: id, text, held: how === "queue", workerId });
     if (threadId) return;
-    noteChat(id, { workerId });
+    noteChat(id, { title: titled(null, text), workerId });
     readdress(threadPath(id), { push: true });
     fetchModule();
   };
@@ -138,7 +138,7 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
     [talk, running, loaded],
   );
 
-  const title = titled(head?.title);
+  const title = titled(head?.title, head?.preview ?? leaving[0]?.text);
   useEffect(() => {
     if (!threadId) return;
     pageTitle.value = title;

@@ -32,6 +32,8 @@ export type Phase =
 /** What changes rarely: read by header, composer and meters. */
 export interface Head {
   title: string | null;
+  /** How it began, where it has no title. */
+  preview: string | null;
   status: string;
   model: string | null;
   workerId: string | null;
@@ -290,6 +292,7 @@ export class Conversation {
       this.#changes,
     );
     this.#state.workerId ??= delivered.control.worker_id;
+    this.#state.preview ??= delivered.message.text;
     this.#changes.head = true;
     this.draw();
     // The thread exists from here on, and its counters start with what the snapshot says.
@@ -301,6 +304,7 @@ export class Conversation {
     const state = this.#state;
     return {
       title: state.title,
+      preview: state.preview,
       status: state.status,
       model: state.model,
       workerId: state.workerId,

@@ -1,7 +1,9 @@
 import { useMemo, useState } from "preact/hooks";
 import { CopyButton } from "../../parts/copy";
 import { Icon } from "../../parts/icons";
+import { workers } from "../../shell/machines";
 import { type DiffLine, type FileDiff, type Hunk, type Mark, rows, wordMarks } from "../../transcript/diff";
+import { shortPath } from "../../transcript/paths";
 import type { Conversation } from "./conversation";
 import { useRemembered } from "./memory";
 import { revealed } from "./reveal";
@@ -26,6 +28,7 @@ export function DiffFiles({ talk, name, files, note, open }: Props) {
   const [view, setView] = useRemembered<"unified" | "split">(talk, "diff view", "unified");
   const size = files.reduce((sum, file) => sum + file.added + file.removed, 0);
   const atFirst = open ?? size <= SMALL;
+  const root = rootOf(talk);
   return (
     <div class="diff-files">
       {files.length > 1 && (
@@ -35,7 +38,7 @@ export function DiffFiles({ talk, name, files, note, open }: Props) {
           </span>
           {files.map((file) => (
             <button key={file.path} type="button" class="link-button" onClick={() => jump(name, file.path)}>
-              {file.path}
+              {shortPath(file.path, root)}
             </button>
           ))}
         </nav>
@@ -55,6 +58,9 @@ export function DiffFiles({ talk, name, files, note, open }: Props) {
     </div>
   );
 }
+
+const rootOf = (talk: Conversation): string | null =>
+  workers.value.find(({ worker_id }) => worker_id === talk.head.value.workerId)?.workspace_ref ?? null;
 
 const sum = (files: FileDiff[], part: "added" | "removed") => files.reduce((all, file) => all + file[part], 0);
 
@@ -87,13 +93,14 @@ function FileCard({ talk, name, file, note, open: atFirst, view, setView }: File
   const [viewed, setViewed] = useRemembered(talk, `viewed ${id}`, false);
   const shown = chosen ?? (atFirst || revealed.value?.key === name.replace(/^changes /, ""));
   const badge = badges[file.change];
+  const root = rootOf(talk);
   return (
     <article class={viewed ? "card diff-card viewed" : "card diff-card"} data-file={id} aria-label={file.path}>
       <header>
         <button type="button" class="card-fold" aria-expanded={shown} onClick={() => setOpen(!shown)}>
           <Icon name="file" />
           <code class="path" title={file.from ? `${file.from} → ${file.path}` : file.path}>
-            {file.from ? `${file.from} → ${file.path}` : file.path}
+            {file.from ? `${shortPath(file.from, root)} → ${shortPath(file.path, root)}` : shortPath(file.path, root)}
           </code>
           <span class="end">
             {badge && <span class="badge">{badge}</span>}

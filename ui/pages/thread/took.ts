@@ -1,4 +1,4 @@
 import { duration } from "../../parts/clock";
 
-/** How long something ran: short things in milliseconds, the rest as everywhere. */
-export const took = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : duration(ms));
+/** How long something ran: short things in milliseconds, the rest as everywhere; nothing where it was not measured. */
+export const took = (ms: number): string => (ms < 1 ? "" : ms < 1000 ? `${Math.round(ms)} ms` : duration(ms));
