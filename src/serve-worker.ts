@@ -10,6 +10,8 @@ export interface BesideOptions {
   /** Where the server of this process listens. */
   url: string;
   version: string;
+  /** The server's data folder: the journal is kept there. */
+  folder: string;
   workspace: string;
   /** Leaves Codex's own sandbox setting as it is, `danger-full-access` included. */
   fullAccess: boolean;
@@ -63,6 +65,7 @@ export function runWorkerBeside(ctx: Context, options: BesideOptions): { stop():
       remotePolicy: false,
       keepSandbox: !options.fullAccess,
       env: codexEnvironment(options.env),
+      stateFolder: options.folder,
       screen: { say, debug: (line) => log.debug("oa.worker", line) },
     });
     await bridge.ended;

@@ -180,6 +180,7 @@ async function startSteps(
       ? runWorkerBeside(ctx, {
           url: listening,
           version: executable.version,
+          folder,
           workspace,
           fullAccess: options.workerFullAccess === true,
           env,

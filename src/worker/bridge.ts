@@ -32,6 +32,8 @@ export interface BridgeOptions {
   /** Refuses threads without a sandbox, whatever Codex's configuration says. */
   keepSandbox: boolean;
   env: Record<string, string | undefined>;
+  /** Where the journal is kept, in place of the user's own folder for such things. */
+  stateFolder?: string;
   screen: Screen;
   heartbeatMs?: number;
   pollMs?: number;
@@ -55,7 +57,10 @@ const closeTurnsMs = 3000;
 export function startBridge(options: BridgeOptions): Bridge {
   const { server, workerId, screen } = options;
   const sessionId = `session_${crypto.randomUUID().replaceAll("-", "")}`;
-  const journal = openJournal(journalPath(server.url, workerId, options.env), sessionId);
+  const journal = openJournal(
+    journalPath(server.url, workerId, options.stateFolder ? { XDG_STATE_HOME: options.stateFolder } : options.env),
+    sessionId,
+  );
   const workerPath = `/api/runtime/codex/workers/${encodeURIComponent(workerId)}`;
   const lines = turnLines(screen);
 

@@ -249,7 +249,7 @@ export function defineWorkerCommand(program: Command, version: string): void {
       .action((_options: WorkerOptions, command: Command) => ending(() => action(command.optsWithGlobals())));
   sub("pair", "pair this machine, and do nothing else", async (options) => {
     const codex = await findCodex(options.codexBin ?? env.OA_CODEX_BIN ?? null, env).catch(() => null);
-    await pairWith(serverOf(options), options, codex?.version ?? "", version);
+    await pairWith(serverOf(options), options, codex?.version ?? "unknown", version);
     return 0;
   });
   sub("logout", "revoke and forget this machine's access", (options) => logout(options, version));

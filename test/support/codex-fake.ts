@@ -1,7 +1,7 @@
 /**
  * A stand-in for `codex app-server` with the traits of codex-chat 6, for fast tests: `bun codex-fake.ts app-server`. It keeps
  * its threads in `$CODEX_HOME/threads.json` and writes every message that it gets to `$CODEX_HOME/calls.jsonl`. What a turn
- * does is its text: `say WORDS`, `flood N`, `ask`, `tool`, `hang`, `crash`, `lost`, `garbage`, `big N`.
+ * does is its text: `say WORDS`, `flood N`, `ask`, `tool`, `hang`, `crash`, `lost`, `garbage`, `big N`, `stubborn` (deaf to interrupts).
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,6 +29,7 @@ const loaded = new Set<string>();
 const asked = new Map<number, (answer: Json) => void>();
 let initialized = false;
 let asks = 0;
+let stubborn = false;
 let running: { thread: string; turn: Turn } | null = null;
 
 const write = (message: Json) => process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -121,6 +122,9 @@ async function perform(thread: string, turn: Turn, words: string): Promise<void>
     case "hang":
       say(thread, turn, "begun", ["begun"]);
       return;
+    case "stubborn":
+      stubborn = true;
+      return;
     case "crash":
       say(thread, turn, "last words", ["last words"]);
       save();
@@ -189,8 +193,9 @@ const methods: Record<string, (id: unknown, params: Json) => unknown> = {
   },
   "turn/start": startTurn,
   "turn/interrupt": (id, { threadId }) => {
+    if (stubborn) return;
     if (running?.thread !== threadId) return refuse(id, "no active turn to interrupt");
-    const { thread, turn } = running;
+    const { thread, turn } = running as { thread: string; turn: Turn };
     write({ id, result: {} });
     end(thread, turn, "interrupted");
   },
