@@ -1,18 +1,5 @@
 /** One redaction for logs, errors and analytics (http-platform 3.10). */
 
-const secretQuery = new Set([
-  "code",
-  "state",
-  "token",
-  "signature",
-  "maintenance_bypass",
-  "key",
-  "secret",
-  "access_token",
-  "refresh_token",
-  "email",
-]);
-
 const patterns: RegExp[] = [
   /oa_(?:at|rt|pat|ll|dc)_[0-9A-Za-z_-]{8,}/g,
   /\b\d+\|[A-Za-z0-9]{40,}/g,
@@ -30,11 +17,4 @@ const quick = /oa_|\||earer|re_|ya29|eyJ|ln[bt]|preimage/i;
 export function redact(text: string): string {
   if (!quick.test(text)) return text;
   return patterns.reduce((now, pattern) => now.replace(pattern, (found) => `${found.slice(0, 6)}…`), text);
-}
-
-/** A query string with the values of secret names replaced. */
-export function redactQuery(query: string): string {
-  return query.replace(/([^?&=]+)=([^&]*)/g, (pair, name: string) =>
-    secretQuery.has(name.toLowerCase()) ? `${name}=***` : pair,
-  );
 }

@@ -1,12 +1,10 @@
 /** The real `codex app-server` 0.169.0 for slow tests, pointed at a scripted model. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** The binary that `npm test` installs. */
 export const codexBinary = join(import.meta.dir, "../../.tools/codex/node_modules/.bin/codex");
-
-export const hasCodex = (): boolean => existsSync(codexBinary);
 
 export interface CodexPlace {
   home: string;
