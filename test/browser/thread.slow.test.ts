@@ -324,6 +324,38 @@ describe("bad days", () => {
     expect(await rows("userMessage").count()).toBe(1);
   }, 60_000);
 
+  test("back from the background: it catches up before it says that anything runs", async () => {
+    const turn = await begin("Work on");
+    await page.locator(".working").waitFor();
+    await page.evaluate(() => {
+      const said: string[] = [];
+      Object.assign(globalThis, { said });
+      const note = () => {
+        const word = document.querySelector(".working")?.firstElementChild?.textContent ?? "gone";
+        if (said.at(-1) !== word) said.push(word);
+      };
+      new MutationObserver(note).observe(document.querySelector(".log-lines") as Element, {
+        subtree: true,
+        childList: true,
+        characterData: true,
+      });
+      let hidden = true;
+      Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+      Object.assign(globalThis, {
+        back: () => {
+          hidden = false;
+          document.dispatchEvent(new Event("visibilitychange"));
+        },
+      });
+    });
+    await turn.finish();
+    await page.evaluate(() => (globalThis as unknown as { back: () => void }).back());
+    await page.getByText("Worked for 1 s").waitFor();
+    const said = await page.evaluate(() => (globalThis as unknown as { said: string[] }).said);
+    expect(said.filter((word) => word === "Working" || word === "Thinking")).toEqual([]);
+  });
+
   test("429: the text stays, a countdown runs, nothing sends itself", async () => {
     const turn = await begin("Before");
     await turn.finish();
