@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { AnyElysia } from "elysia";
 import { chatThreads, codexAccess, codexApi, codexJobs, isForeignWorker } from "./codex";
 import { codexViewColumn, readCodexView } from "./codex/view";
@@ -93,7 +94,7 @@ export function createApp(ctx: Context, parts: AppParts): App {
     staticDir: config.OA_CONTROL_STATIC_DIR ?? "embedded",
     checks: {
       ...parts.checks,
-      assets: () => "ok",
+      assets: () => (config.OA_CONTROL_STATIC_DIR && !existsSync(config.OA_CONTROL_STATIC_DIR) ? "failed" : "ok"),
       khala: async () => ((await khala.ready()) ? "ok" : "failed"),
       jobs: () => (ctx.jobs.ready() ? "ok" : "stopped"),
     },

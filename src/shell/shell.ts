@@ -11,8 +11,9 @@ import type { RequestState } from "../http/state";
 import { Refusal } from "../refusal";
 import type { WebFile, WebFiles } from "./files";
 import { hasExtension, isForeignPath, isPage, pageRule } from "./pages";
-import { serveFile } from "./serve-file";
+import { type ReadyFile, readyFile } from "./serve-file";
 import { startFiles } from "./start-files";
+import { folderFile } from "./static-folder";
 
 const noStore = "no-cache, no-store, must-revalidate";
 const requestId = /^[A-Za-z0-9._:/+=@-]{1,160}$/;
@@ -36,32 +37,46 @@ interface ShellDeps {
 export function createShell({ config, guards, web: built }: ShellDeps): Shell {
   const web = startFiles(config, built);
   const { files } = web;
-  const shell = files.get("/index.html") as WebFile;
+  const folder = config.OA_CONTROL_STATIC_DIR;
   const buildId = web.facts.buildId;
 
+  const assetHeaders = ({ hashed }: Pick<WebFile, "hashed">) => ({
+    ...plainSecurity,
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": hashed ? "public, max-age=31536000, immutable" : "public, max-age=60",
+    "accept-ranges": "none",
+  });
+  const assets = new Map<string, ReadyFile>();
+  for (const [path, file] of files)
+    if (path.startsWith("/assets/")) assets.set(path, readyFile(file, assetHeaders(file)));
+
   const asset = (request: Request, path: string): Response | null => {
-    const file = files.get(path);
-    if (!file || (request.method !== "GET" && request.method !== "HEAD")) return null;
+    const ready = assets.get(path);
+    if (!ready || folder || (request.method !== "GET" && request.method !== "HEAD")) return null;
+    const response = ready(request);
     const given = request.headers.get("x-request-id");
-    return serveFile(request, file, {
-      ...plainSecurity,
-      "cross-origin-resource-policy": "same-origin",
-      "x-request-id": given && requestId.test(given) ? given : crypto.randomUUID(),
-      "cache-control": file.hashed ? "public, max-age=31536000, immutable" : "public, max-age=60",
-      "accept-ranges": "none",
-    });
+    response.headers.set("x-request-id", given && requestId.test(given) ? given : crypto.randomUUID());
+    return response;
   };
 
-  const documentHeaders = (state: RequestState): Record<string, string> => {
-    const headers: Record<string, string> = {
-      ...documentSecurity,
-      "x-request-id": state.facts.requestId,
-      "cache-control": noStore,
-      "x-oa-shell": buildId,
-    };
+  const shellHeaders = { ...documentSecurity, "cache-control": noStore, "x-oa-shell": buildId };
+  const shells = new Map<number, ReadyFile>();
+  const shellOf = (status: number): ReadyFile => {
+    const known = shells.get(status);
+    if (known) return known;
+    const ready = readyFile(files.get("/index.html") as WebFile, shellHeaders, status);
+    shells.set(status, ready);
+    return ready;
+  };
+
+  /** Adds to a copy of a ready answer what belongs to the request. */
+  const complete = (response: Response, state: RequestState): Response => {
+    response.headers.set("x-request-id", state.facts.requestId);
     const transport = transportSecurity(config, state.facts);
-    if (transport) headers["strict-transport-security"] = transport;
-    return headers;
+    if (transport) response.headers.set("strict-transport-security", transport);
+    for (const name in state.headers) response.headers.set(name, state.headers[name] as string);
+    for (const cookie of state.cookies ?? []) response.headers.append("set-cookie", cookie);
+    return response;
   };
 
   const document = (request: Request, state: RequestState, status = 200): Response => {
@@ -69,9 +84,7 @@ export function createShell({ config, guards, web: built }: ShellDeps): Shell {
       state.cookies ??= [];
       state.cookies.push(cookieText(state.facts, "XSRF-TOKEN", csrfToken(), { maxAge: 7200, readable: true }));
     }
-    const response = serveFile(request, shell, { ...documentHeaders(state), ...state.headers }, status);
-    for (const cookie of state.cookies ?? []) response.headers.append("set-cookie", cookie);
-    return response;
+    return complete(shellOf(status)(request), state);
   };
 
   const redirect = (request: Request, state: RequestState, to: string, status = 302): Response =>
@@ -108,30 +121,45 @@ export function createShell({ config, guards, web: built }: ShellDeps): Shell {
     return refuse(request, state, `Route '${state.path}' was not found.`);
   };
 
+  const headersOf = (path: string): Record<string, string> => {
+    if (path === "/api/docs") return { ...documentSecurity, "cache-control": "public, max-age=60" };
+    if (path.startsWith("/assets/")) return assetHeaders({ hashed: false });
+    const machine = path === "/manifest.json" || path === "/sw.js";
+    return {
+      ...plainSecurity,
+      "cross-origin-resource-policy": "same-origin",
+      "cache-control": machine ? noStore : "public, max-age=60",
+      // A worker obeys the policy of its own script; with `default-src 'none'` it could fetch nothing.
+      ...(path === "/sw.js" ? { "content-security-policy": documentSecurity["content-security-policy"] } : {}),
+    };
+  };
+  const readyFiles = new Map<string, ReadyFile>();
+
   const file = (request: Request, state: RequestState): Response | null => {
     const { path } = state;
     if (path === "/index.html") return document(request, state);
     const found = files.get(path);
     if (!found) return null;
-    if (path === "/api/docs") {
-      const headers = {
-        ...documentSecurity,
-        "x-request-id": state.facts.requestId,
-        "cache-control": "public, max-age=60",
-      };
-      return serveFile(request, found, headers);
+    if (path === "/manifest.json") {
+      const headers = { ...headersOf(path), ...corsHeaders(config, request.headers.get("origin")) };
+      return complete(readyFile(found, headers)(request), state);
     }
-    const machine = path === "/manifest.json" || path === "/sw.js";
-    const headers: Record<string, string> = {
-      ...plainSecurity,
-      "x-request-id": state.facts.requestId,
-      "cross-origin-resource-policy": "same-origin",
-      "cache-control": machine ? noStore : "public, max-age=60",
-    };
-    // A worker obeys the policy of its own script; with `default-src 'none'` it could fetch nothing.
-    if (path === "/sw.js") headers["content-security-policy"] = documentSecurity["content-security-policy"];
-    if (path === "/manifest.json") Object.assign(headers, corsHeaders(config, request.headers.get("origin")));
-    return serveFile(request, found, headers);
+    const ready = readyFiles.get(path) ?? readyFile(found, headersOf(path));
+    readyFiles.set(path, ready);
+    return complete(ready(request), state);
+  };
+
+  /** For work on the web app: what the folder has comes from there, the shell too. */
+  const fromFolder = async (request: Request, state: RequestState): Promise<Response | null> => {
+    const { path } = state;
+    if (!folder || isForeignPath(path.replace(/^\/assets\//, "/"))) return null;
+    const isFile = hasExtension(path) && path !== "/index.html";
+    const found = await folderFile(folder, isFile ? path : "/index.html");
+    if (!found) return null;
+    if (isFile) return complete(readyFile(found, headersOf(path))(request), state);
+    files.set("/index.html", found);
+    shells.clear();
+    return null;
   };
 
   return {
@@ -140,7 +168,7 @@ export function createShell({ config, guards, web: built }: ShellDeps): Shell {
     async page(request, state) {
       const { path } = state;
       if (request.method !== "GET" && request.method !== "HEAD") return null;
-      const found = file(request, state);
+      const found = (await fromFolder(request, state)) ?? file(request, state);
       if (found) return found;
       if (path.startsWith("/assets/"))
         return refuse(request, state, `Asset '${decoded(path.slice(8))}' was not found.`);
