@@ -224,6 +224,39 @@ describe("when something breaks", () => {
     }
   }, 90_000);
 
+  test("the bridge is killed with the end of a turn unsent: Codex's own record completes the transcript", async () => {
+    rig = await startRig([say(words, 50), say("and on")]);
+    let cut = false;
+    let started = false;
+    const relay = startRelay(rig.product.url, (path, body) => {
+      if (!path.endsWith("/events")) return false;
+      const lost = cut && started;
+      started ||= body.includes('"turn/started"');
+      return lost;
+    });
+    try {
+      cut = true;
+      const first = await rig.bridge({ server: relay.url });
+      await rig.send("tell me");
+      await first.said(/✓ done/);
+      await relay.swallowed;
+      expect((await rig.turns())[0]?.status).toBe("in_progress");
+      first.child.kill("SIGKILL");
+      await first.child.exited;
+      cut = false;
+      await rig.bridge({ server: relay.url });
+      const turn = await rig.turn(({ items }) => items.some(({ text }) => text === words));
+      expect(turn.items.map(({ type }) => type)).toEqual(["userMessage", "agentMessage"]);
+      await rig.turn(done);
+      expect((await rig.messages()).map(({ text, streaming }) => [text, streaming])).toEqual([
+        ["tell me", false],
+        [words, false],
+      ]);
+    } finally {
+      relay.stop();
+    }
+  }, 90_000);
+
   test("a second bridge takes over; the first ends by itself", async () => {
     rig = await startRig([say("from the second")]);
     const first = await rig.bridge();
