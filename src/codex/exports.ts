@@ -1,11 +1,10 @@
-import { and, asc, desc, eq, isNull, ne, sql } from "drizzle-orm";
+import { and, asc, desc, eq, isNull, ne } from "drizzle-orm";
 import type { Database } from "../../db/database";
-import { codexControlRequests, codexThreads, codexWorkers, type RequestState } from "../../db/schema/codex";
+import { codexThreads, codexWorkers } from "../../db/schema/codex";
 import type { Context, Unit } from "../context";
 import { isShared } from "./ids";
 import { type Json, textOf } from "./json";
 import { type LinkState, linkState, userLinkState } from "./policy";
-import { wholeSeconds } from "./times";
 import { heartbeatState, preferredWorker, type RankedWorker, type Worker } from "./worker-state";
 import { workersOf } from "./workers";
 
@@ -150,56 +149,3 @@ export const markWorkerOffline = (unit: Unit, userId: number, workerId: string) 
     .update(codexWorkers)
     .set({ lastHeartbeatAt: null })
     .where(and(eq(codexWorkers.ownerUserId, userId), eq(codexWorkers.workerId, workerId)));
-
-/** All workers, for operators: the latest changed first. */
-export async function allWorkers(ctx: Context, limit = 200) {
-  const rows = await ctx.db
-    .select({
-      worker: codexWorkers,
-      pending: sql<number>`(select count(*)::int from codex_control_requests r
-        where r.worker_pk = "codex_workers"."id" and r.finished_at is null)`,
-    })
-    .from(codexWorkers)
-    .orderBy(desc(codexWorkers.updatedAt), codexWorkers.workerId)
-    .limit(limit);
-  const now = ctx.now();
-  return rows.map(({ worker, pending }) => ({
-    worker_id: worker.workerId,
-    user_id: worker.ownerUserId,
-    status: worker.status,
-    heartbeat: heartbeatState(worker, now, ctx.config.OA_CODEX_HEARTBEAT_STALE_AFTER_MS),
-    latest_seq: worker.latestSeq,
-    session_id: worker.executorSessionId,
-    link_state: linkState(worker.authState),
-    pending_requests: pending,
-    updated_at: wholeSeconds(worker.updatedAt),
-  }));
-}
-
-/** Control requests, for operators: the newest first, those of one state or all. */
-export async function allRequests(ctx: Context, state: RequestState | null, limit = 200) {
-  const rows = await ctx.db
-    .select({ request: codexControlRequests, workerId: codexWorkers.workerId })
-    .from(codexControlRequests)
-    .innerJoin(codexWorkers, eq(codexWorkers.id, codexControlRequests.workerPk))
-    .where(state ? eq(codexControlRequests.state, state) : undefined)
-    .orderBy(desc(codexControlRequests.createdAt))
-    .limit(limit);
-  return rows.map(({ request, workerId }) => ({
-    worker_id: workerId,
-    request_id: request.requestId,
-    user_id: request.userId,
-    method: request.method,
-    state: request.state,
-    thread_id: request.threadId,
-    created_at: wholeSeconds(request.createdAt),
-    deadline_at: wholeSeconds(request.deadlineAt),
-    finished_at: request.finishedAt && wholeSeconds(request.finishedAt),
-  }));
-}
-
-/** A person's link state, for operators. */
-export const linkStateOf = async (ctx: Context, userId: number): Promise<LinkState> =>
-  userLinkState(await workersOf(ctx.db, userId));
-
-export { expireRequests } from "./deadlines";

@@ -7,7 +7,9 @@ import { heartbeatState } from "./worker-state";
 
 /** State of the Codex account of each user, as his workers reported it. */
 export async function linkStates({ db }: Context, userIds: number[]): Promise<Map<number, LinkState>> {
-  const rows = userIds.length ? await db.select().from(codexWorkers).where(inArray(codexWorkers.ownerUserId, userIds)) : [];
+  const rows = userIds.length
+    ? await db.select().from(codexWorkers).where(inArray(codexWorkers.ownerUserId, userIds))
+    : [];
   return new Map(userIds.map((id) => [id, userLinkState(rows.filter((row) => row.ownerUserId === id))]));
 }
 
@@ -36,7 +38,10 @@ export async function operatorWorkers(ctx: Context, { userId, limit }: { userId:
 }
 
 /** Control requests, newest first, in one state or all. */
-export async function operatorRequests(ctx: Context, { state, before, limit }: { state: string | null; before: Date | null; limit: number }) {
+export async function operatorRequests(
+  ctx: Context,
+  { state, before, limit }: { state: string | null; before: Date | null; limit: number },
+) {
   const rows = await ctx.db
     .select({ request: codexControlRequests, workerId: codexWorkers.workerId })
     .from(codexControlRequests)

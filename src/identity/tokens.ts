@@ -1,6 +1,7 @@
 import { and, desc, eq } from "drizzle-orm";
 import type { Database } from "../../db/database";
 import { personalAccessTokens } from "../../db/schema/identity";
+import { markWorkerOffline } from "../codex/exports";
 import type { Context, Unit } from "../context";
 import { type Caller, can } from "../http/caller";
 import { forbidden, notFound } from "../refusal";
@@ -117,7 +118,9 @@ export async function deleteTokens(
   const gone = await unit.db
     .delete(personalAccessTokens)
     .where(and(ownTokens(userId), tokenId === null ? undefined : eq(personalAccessTokens.id, tokenId)))
-    .returning({ id: personalAccessTokens.id });
+    .returning({ id: personalAccessTokens.id, workerId: personalAccessTokens.workerId });
+  // A machine whose access was taken away counts as offline at once (remote-control 2).
+  for (const { workerId } of gone) if (workerId) await markWorkerOffline(unit, userId, workerId);
   const ids = gone.map((row) => row.id).sort((a, b) => a - b);
   announceRevocation(unit, { userId, ids: ids.map((id) => `pat:${id}`), reason, devices: [], requestId });
   for (const id of ids) {
