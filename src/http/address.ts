@@ -45,8 +45,24 @@ function bytesOf(address: string): Uint8Array | null {
 const isMapped = (bytes: Uint8Array) =>
   bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0);
 
+/** Remembers what a pure function said of short texts; the same few addresses and hosts come with every request. */
+export function remembering<T>(work: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined || known.has(text)) return before as T;
+    const fresh = work(text);
+    if (text.length > 255) return fresh;
+    if (known.size >= 2000) known.clear();
+    known.set(text, fresh);
+    return fresh;
+  };
+}
+
 /** An address in RFC 5952 form, IPv4-mapped IPv6 as IPv4; null when it is no address (http-platform 2.4). */
-export function canonicalAddress(address: string): string | null {
+export const canonicalAddress = remembering(canonical);
+
+function canonical(address: string): string | null {
   const trimmed = address.trim().replace(/^\[(.*)\]$/, "$1");
   const bytes = bytesOf(trimmed);
   if (!bytes) return null;

@@ -1,5 +1,5 @@
 import type { Config } from "../config";
-import { type AddressSet, canonicalAddress, clientAddress } from "./address";
+import { type AddressSet, canonicalAddress, clientAddress, remembering } from "./address";
 import type { Facts } from "./facts";
 
 /** What the platform needs to know to read the facts of a request. */
@@ -32,7 +32,9 @@ export function isServedHost(host: string, hosts: string[] | null): boolean {
 }
 
 /** The name in a Host header, lower-case; null when it is no host name. */
-function hostname(host: string): string | null {
+const hostname = remembering(readHostname);
+
+function readHostname(host: string): string | null {
   const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/.exec(host);
   return match ? (match[1] as string).replace(/^\[|\]$/g, "").toLowerCase() : null;
 }
