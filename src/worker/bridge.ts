@@ -307,6 +307,7 @@ export function startBridge(options: BridgeOptions): Bridge {
     }
   }
 
+  const laterOn = (error: unknown) => screen.debug(`poll failed: ${reason(error)}`);
   const poller = setInterval(() => void poll(), options.pollMs ?? 2000);
   let polling = false;
 
@@ -320,8 +321,9 @@ export function startBridge(options: BridgeOptions): Bridge {
       for (const entry of page.events as { seq: number; event_type: string; payload: Json }[])
         logged(entry.seq, entry.event_type, entry.payload);
     } catch (error) {
-      if (error instanceof Refused && error.status === 410) await attach().catch(refusedAttach);
-      else screen.debug(`poll failed: ${reason(error)}`);
+      if (isRejected(error)) rejected(reason(error));
+      else if (error instanceof Refused && error.status === 410) await attach().catch(laterOn);
+      else laterOn(error);
     } finally {
       polling = false;
     }

@@ -120,7 +120,8 @@ async function run(options: WorkerOptions, version: string): Promise<number> {
     allThreads: options.allThreads === true,
     remotePolicy: options.allowRemotePolicy === true,
     keepSandbox: false,
-    env,
+    // Codex and what it runs must not find the way in.
+    env: { ...env, OA_API_TOKEN: undefined, OA_API_TOKEN_FILE: undefined },
     screen,
   });
   let signals = 0;

@@ -57,8 +57,9 @@ const text = (value: unknown): string | null => (typeof value === "string" && va
 const object = (value: unknown): Json =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
 
+const sandboxes = new Set<unknown>(["readOnly", "workspaceWrite"]);
 const sandboxText =
-  "Codex is set to the sandbox danger-full-access, which is refused beside the server; start it with --worker-full-access to allow that";
+  "Codex is set to run without a sandbox (danger-full-access), which is refused beside the server; start it with --worker-full-access to allow that";
 const policyText = "Codex chat requires an authenticated ChatGPT account.";
 const remoteForbidden = [
   "approval_policy",
@@ -154,7 +155,7 @@ async function startThread(deps: Executor, codex: Codex, { params, thread_id }: 
 
 /** Codex has opened a thread: how it runs is noted, and refused when it runs without the sandbox that must hold. */
 function opened({ keepSandbox, models }: Executor, codexThreadId: string, answer: Json): void {
-  if (keepSandbox && object(answer.sandbox).type === "dangerFullAccess") throw new Failed("forbidden", sandboxText);
+  if (keepSandbox && !sandboxes.has(object(answer.sandbox).type)) throw new Failed("forbidden", sandboxText);
   models.set(codexThreadId, { model: answer.model ?? null, effort: answer.reasoningEffort ?? null });
 }
 

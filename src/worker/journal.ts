@@ -29,7 +29,7 @@ export interface Journal {
   ourThread(codexThreadId: string): string | undefined;
   mapThread(threadId: string, codexThreadId: string): void;
   mark(requestId: string): RequestMark | undefined;
-  /** Durable when it returns. */
+  /** `executing` is durable when it returns. Throws when the file cannot be written. */
   setMark(requestId: string, mark: RequestMark): void;
   openTurn(codexTurnId: string, turn: OpenTurn): void;
   closeTurn(codexTurnId: string): void;
@@ -75,6 +75,12 @@ export function openJournal(path: string, sessionId: string): Journal {
     renameSync(`${path}.part`, path);
   };
   save();
+  /** What can be lost without harm must not stop the work: a full disk shows itself at the next mark. */
+  const note = () => {
+    try {
+      save();
+    } catch {}
+  };
   return {
     crashed: old && !old.clean ? { session: old.session_id, turns: new Map(Object.entries(old.turns ?? {})) } : null,
     codexThread: (threadId) => state.threads[threadId],
@@ -83,26 +89,27 @@ export function openJournal(path: string, sessionId: string): Journal {
       if (state.threads[threadId] === codexThreadId) return;
       state.threads[threadId] = codexThreadId;
       back.set(codexThreadId, threadId);
-      save();
+      note();
     },
     mark: (requestId) => state.requests[requestId],
     setMark(requestId, mark) {
       state.requests[requestId] = mark;
-      save();
+      if (mark === "done") note();
+      else save();
     },
     openTurn(codexTurnId, turn) {
       state.turns[codexTurnId] = turn;
-      save();
+      note();
     },
     closeTurn(codexTurnId) {
       if (!(codexTurnId in state.turns)) return;
       delete state.turns[codexTurnId];
-      save();
+      note();
     },
     close(clean) {
       state.clean = clean;
       if (clean) state.turns = {};
-      save();
+      note();
     },
     abandon() {
       abandoned = true;
