@@ -18,7 +18,8 @@ const newest = (path) =>
   statSync(path).isDirectory()
     ? Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))))
     : statSync(path).mtimeMs;
-const source = () => Math.max(...["build.ts", "package-lock.json", "src", "db", "ops", "ui"].map((name) => newest(join(root, name))));
+const source = () =>
+  Math.max(...["build.ts", "package-lock.json", "src", "db", "ops", "ui"].map((name) => newest(join(root, name))));
 
 if (!existsSync(bun)) must("npm", ["ci", "--no-audit", "--no-fund"]);
 if (!existsSync(binary) || statSync(binary).mtimeMs < source()) must(bun, ["build.ts"]);

@@ -33,13 +33,22 @@ const secrets = names.filter((name) => all[name]?.secret);
  * Everything that configures this process: flag > environment > file > default (ops-data 2.4). Throws `ConfigError` with
  * every problem at once, `Exit` 77 for secrets that others can read in production.
  */
-export function loadConfiguration({ flags = {}, env = process.env, file, cwd = process.cwd() }: Given = {}): Configuration {
+export function loadConfiguration({
+  flags = {},
+  env = process.env,
+  file,
+  cwd = process.cwd(),
+}: Given = {}): Configuration {
   const warnings: string[] = [];
   const problems: string[] = [];
   const open: string[] = [];
   const values: Record<string, string | undefined> = {};
   const sources: Record<string, Source> = {};
-  const known = new Set([...names, ...secrets.map((name) => `${name}_FILE`), ...names.flatMap((name) => all[name]?.also ?? [])]);
+  const known = new Set([
+    ...names,
+    ...secrets.map((name) => `${name}_FILE`),
+    ...names.flatMap((name) => all[name]?.also ?? []),
+  ]);
 
   const path = configFile(file ?? env.OA_CONFIG_FILE, cwd, problems);
   const filed = path ? readConfigFile(path, problems) : [];
@@ -70,7 +79,11 @@ export function loadConfiguration({ flags = {}, env = process.env, file, cwd = p
   }
   if (!config || problems.length) throw new ConfigError(problems);
   if (open.length && config.APP_ENV === "production") {
-    throw new Exit(77, open.join("\nerror: "), "make them readable by this user only, or set APP_ENV where secrets are none");
+    throw new Exit(
+      77,
+      open.join("\nerror: "),
+      "make them readable by this user only, or set APP_ENV where secrets are none",
+    );
   }
   return { config, sources, warnings: [...warnings, ...open] };
 }

@@ -27,7 +27,12 @@ export async function drain(steps: Step[], limitMs: number, onError: (line: stri
       late,
     ]);
     if (done === "late") {
-      onError(`still open when the time was up: ${steps.slice(i).map((step) => step.name).join(", ")}`);
+      onError(
+        `still open when the time was up: ${steps
+          .slice(i)
+          .map((step) => step.name)
+          .join(", ")}`,
+      );
       code = 1;
       break;
     }

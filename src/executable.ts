@@ -14,7 +14,8 @@ const unpacked = async (path: string): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(Bun.zstdDecompressSync(await Bun.file(path).bytes()));
 
 /** The web app's files. */
-export const webFiles = async ({ files }: Executable): Promise<WebFiles> => unpackFiles(await Bun.file(files.web).bytes());
+export const webFiles = async ({ files }: Executable): Promise<WebFiles> =>
+  unpackFiles(await Bun.file(files.web).bytes());
 
 /** The packed database that a first start begins with. */
 export const databaseTemplate = async ({ files }: Executable): Promise<Uint8Array<ArrayBuffer>> =>
@@ -22,7 +23,14 @@ export const databaseTemplate = async ({ files }: Executable): Promise<Uint8Arra
 
 /** The embedded database's engine, unpacked and compiled: about 25 ms. */
 export async function engineFiles({ files }: Executable): Promise<EngineFiles> {
-  const [pglite, initdb, data] = await Promise.all([unpacked(files.pgliteWasm), unpacked(files.initdbWasm), unpacked(files.pgliteData)]);
-  const [pgliteWasmModule, initdbWasmModule] = await Promise.all([WebAssembly.compile(pglite), WebAssembly.compile(initdb)]);
+  const [pglite, initdb, data] = await Promise.all([
+    unpacked(files.pgliteWasm),
+    unpacked(files.initdbWasm),
+    unpacked(files.pgliteData),
+  ]);
+  const [pgliteWasmModule, initdbWasmModule] = await Promise.all([
+    WebAssembly.compile(pglite),
+    WebAssembly.compile(initdb),
+  ]);
   return { pgliteWasmModule, initdbWasmModule, fsBundle: new Blob([data]) };
 }

@@ -17,7 +17,11 @@ export class Exit extends Error {
 export function asExit(error: unknown): Exit {
   if (error instanceof Exit) return error;
   if (error instanceof ConfigError) {
-    return new Exit(78, error.problems.join("\nerror: "), "correct the environment or the configuration file; 'openagents config check' lists every problem");
+    return new Exit(
+      78,
+      error.problems.join("\nerror: "),
+      "correct the environment or the configuration file; 'openagents config check' lists every problem",
+    );
   }
   if (error instanceof StoreError) return new Exit(error.exitCode, error.message, error.hint);
   const text = error instanceof Error ? error.message : String(error);

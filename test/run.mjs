@@ -34,7 +34,8 @@ function debian(title, packages) {
 }
 
 const hasPostgres = () =>
-  existsSync("/usr/lib/postgresql") && readdirSync("/usr/lib/postgresql").some((v) => existsSync(`/usr/lib/postgresql/${v}/bin/initdb`));
+  existsSync("/usr/lib/postgresql") &&
+  readdirSync("/usr/lib/postgresql").some((v) => existsSync(`/usr/lib/postgresql/${v}/bin/initdb`));
 const hasChromium = () => ["/usr/bin/chromium", "/usr/bin/chromium-browser"].some((path) => existsSync(path));
 const codexFolder = join(root, ".tools/codex");
 
@@ -42,7 +43,15 @@ if (!existsSync(bun)) must("dependencies", "npm", ["ci", "--no-audit", "--no-fun
 if (!hasPostgres()) debian("PostgreSQL", ["postgresql-15"]);
 if (!hasChromium()) debian("Chromium", ["chromium"]);
 if (!existsSync(join(codexFolder, "node_modules/.bin/codex"))) {
-  must("codex", "npm", ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", codexFolder, `@openai/codex@${codexVersion}`]);
+  must("codex", "npm", [
+    "install",
+    "--no-save",
+    "--no-audit",
+    "--no-fund",
+    "--prefix",
+    codexFolder,
+    `@openai/codex@${codexVersion}`,
+  ]);
 }
 must("build", bun, ["build.ts"]);
 
@@ -63,7 +72,10 @@ let failed = 0;
 /** Runs a command, passes its output on, and gives it back with the exit code. */
 const run = (command, args) =>
   new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, FORCE_COLOR: "0" } });
+    const child = spawn(command, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, FORCE_COLOR: "0" },
+    });
     let text = "";
     const take = (chunk) => {
       text += chunk;

@@ -202,6 +202,11 @@ export const tokensApi = (ctx: Context, { ownsRun = async () => false }: Neighbo
       user: true,
       body: SyncTokenRequest,
       response: { 200: SyncToken },
-      detail: { operationId: "v1SyncToken", summary: "Mint a sync token for Khala sockets", tags: ["Sync"], deprecated: true },
+      detail: {
+        operationId: "v1SyncToken",
+        summary: "Mint a sync token for Khala sockets",
+        tags: ["Sync"],
+        deprecated: true,
+      },
     });
 };

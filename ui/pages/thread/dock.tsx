@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { Icon } from "../../parts/icons";
 import type { Ask } from "../../transcript/transcript";
 import { answer, answerOf, choicesOf } from "./answer";
-import { commandOf, headline, Progress } from "./ask";
+import { commandOf, headline, Progress } from "./ask-line";
 import type { LogProps } from "./chat";
 import type { Conversation } from "./conversation";
 import { PlanList } from "./plan";

@@ -3,7 +3,7 @@ import { Icon } from "../../parts/icons";
 import { fields, list, text } from "../../transcript/fields";
 import type { Ask } from "../../transcript/transcript";
 import { answer, answerOf } from "./answer";
-import { headline, Progress } from "./ask";
+import { headline, Progress } from "./ask-line";
 import type { Conversation } from "./conversation";
 import { watchAsk } from "./waiting";
 
