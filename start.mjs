@@ -21,7 +21,7 @@ const newest = (path) =>
 const source = () =>
   Math.max(...["build.ts", "package-lock.json", "src", "db", "ops", "ui"].map((name) => newest(join(root, name))));
 
-if (!existsSync(bun)) must("npm", ["ci", "--no-audit", "--no-fund"]);
+if (!existsSync(bun)) must("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 if (!existsSync(binary) || statSync(binary).mtimeMs < source()) must(bun, ["build.ts"]);
 
 const server = spawn(binary, ["serve", ...process.argv.slice(2)], { stdio: "inherit" });

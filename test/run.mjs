@@ -39,7 +39,7 @@ const hasPostgres = () =>
 const hasChromium = () => ["/usr/bin/chromium", "/usr/bin/chromium-browser"].some((path) => existsSync(path));
 const codexFolder = join(root, ".tools/codex");
 
-if (!existsSync(bun)) must("dependencies", "npm", ["ci", "--no-audit", "--no-fund"]);
+if (!existsSync(bun)) must("dependencies", "npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 if (!hasPostgres()) debian("PostgreSQL", ["postgresql-15"]);
 if (!hasChromium()) debian("Chromium", ["chromium"]);
 if (!existsSync(join(codexFolder, "node_modules/.bin/codex"))) {
