@@ -280,7 +280,10 @@ export function startBridge(options: BridgeOptions): Bridge {
       attachedSeq = seenSeq;
       await reportAccount().catch((error: unknown) => screen.debug(reason(error)));
       await recover(pending);
-      screen.say(`Connected to ${server.url} as ${workerId}.`, { worker_id: workerId, session_id: sessionId });
+      screen.say(`Connected to ${server.url} as ${workerId}; waiting for messages.`, {
+        worker_id: workerId,
+        session_id: sessionId,
+      });
     }
     requests.takePending(pending);
     const waiting = held ?? [];

@@ -255,7 +255,16 @@ export function defineWorkerCommand(program: Command, version: string): void {
   });
   sub("logout", "revoke and forget this machine's access", (options) => logout(options, version));
   sub("install", "run the worker as a service of this user", async (options) => {
-    process.stdout.write(`Installed and started: ${install(serviceCommand(options))}\n`);
+    const server = serverOf(options);
+    const command = serviceCommand(options);
+    // A service has nobody to show a code to.
+    if (!options.tokenFile && !readCredential(server)) {
+      const codex = await findCodex(options.codexBin ?? env.OA_CODEX_BIN ?? null, env);
+      await pairWith(server, options, codex.version, version);
+    }
+    process.stdout.write(`Installed and started: ${install(command)}\n`);
+    if (process.platform === "linux")
+      process.stdout.write("To keep it running while you are signed out: loginctl enable-linger\n");
     return 0;
   });
   sub("uninstall", "remove the service", async () => {

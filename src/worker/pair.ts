@@ -73,6 +73,12 @@ export async function pair(options: PairOptions): Promise<Credential> {
     codex_version: options.codexVersion,
     bridge_version: options.bridgeVersion,
     ...(options.workerId ? { worker_id: options.workerId } : {}),
+  }).catch((error: unknown) => {
+    const why = (error as { code?: string }).code ?? String(error);
+    throw new NotPaired(
+      "refused",
+      `${server} cannot be reached (${why}); is the address right, and the server running?`,
+    );
   });
   if (asked.status !== 200) throw new NotPaired("refused", asked.body.message ?? `the server answered ${asked.status}`);
   const started = asked.body as Started;

@@ -33,7 +33,8 @@ export function turnLines(screen: Screen): TurnLines {
       screen.debug(`turn ${turn} started`);
     },
     asked(method, params) {
-      const what = text(params.command) ?? text(params.reason) ?? "an answer";
+      const command = text(params.command)?.replace(/^\S*sh -l?c '(.*)'$/s, "$1");
+      const what = command ?? text(params.reason) ?? "an answer";
       screen.say(`? Codex waits for you: ${short(what)}; answer it in the browser.`, { event: "approval", method });
     },
     ended(turn, { status, error }) {

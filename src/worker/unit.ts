@@ -45,8 +45,11 @@ export const launchAgent = (command: string[]): string => `<?xml version="1.0" e
 const manager = (...args: string[]): string =>
   execFileSync(isMac ? "launchctl" : "systemctl", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-/** Writes and starts the service; `command` is what it runs. */
+/** Writes and starts the service; `command` is what it runs. Throws where there is nothing to run it. */
 export function install(command: string[]): string {
+  const program = isMac ? "launchctl" : "systemctl";
+  if (!Bun.which(program))
+    throw new Error(`${program} is not on this machine; let what starts your services run: ${command.join(" ")}`);
   const path = servicePath();
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, isMac ? launchAgent(command) : systemdUnit(command), { mode: 0o600 });

@@ -123,6 +123,12 @@ describe("refusals at the start", () => {
       2,
       /does not exist/,
     ],
+    [
+      "a server that is not there",
+      ["pair", "--server", "http://127.0.0.1:1"],
+      1,
+      /cannot be reached \(\w+\); is the address right/,
+    ],
     ["an unknown option", ["--sevrer", "x"], 2, /unknown option/],
     [
       "no Codex",
@@ -196,7 +202,6 @@ describe("pairing", () => {
   }, 60_000);
 
   test("on a terminal the code stands in large letters over a QR code", async () => {
-    if (!existsSync("/usr/bin/script")) return;
     const child = Bun.spawn(
       ["/usr/bin/script", "-qec", `'${binary}' worker pair --server ${product.url}`, "/dev/null"],
       {
@@ -218,6 +223,51 @@ describe("pairing", () => {
     expect(text).toMatch(/█/);
     expect(text).toMatch(/\d:\d\d left/);
   }, 30_000);
+});
+
+describe("as a service", () => {
+  test("is written, started, shown and removed", async () => {
+    const config = join(folder, "service/openagents");
+    mkdirSync(config, { recursive: true });
+    const credential = { token: "1|x", worker_id: "desktopw:two", user: "Ann" };
+    writeFileSync(join(config, "credentials.json"), JSON.stringify({ "http://127.0.0.1:1": credential }));
+    const log = join(folder, "systemctl.log");
+    mkdirSync(join(folder, "bin"));
+    writeFileSync(join(folder, "bin/systemctl"), `#!/bin/sh\necho "$@" >> '${log}'\necho active\n`);
+    chmodSync(join(folder, "bin/systemctl"), 0o755);
+    const env = { PATH: `${join(folder, "bin")}:/usr/bin:/bin`, XDG_CONFIG_HOME: join(folder, "service") };
+    const unit = join(folder, "service/systemd/user/openagents-worker.service");
+
+    const installed = await run(["install", "--codex-bin", codex], env);
+    expect(installed.text).toContain(`Installed and started: ${unit}`);
+    expect(readFileSync(unit, "utf8")).toContain(
+      `ExecStart=${binary} worker --server http://127.0.0.1:1 --workspace ${join(folder, "work")} --codex-bin ${codex}`,
+    );
+    expect((await run(["status", "--codex-bin", codex], env)).text).toMatch(
+      /service {2}active\nserver {3}http:\/\/127\.0\.0\.1:1/,
+    );
+    expect((await run(["uninstall"], env)).text).toContain("Removed.");
+    expect(existsSync(unit)).toBe(false);
+    expect((await run(["uninstall"], env)).text).toContain("There is no service.");
+    expect(
+      readFileSync(log, "utf8")
+        .split("\n")
+        .filter((line) => !line.includes("is-active")),
+    ).toEqual([
+      "--user daemon-reload",
+      "--user enable --now openagents-worker.service",
+      "--user disable --now openagents-worker.service",
+      "",
+    ]);
+  });
+
+  test("where nothing starts services it says what to run", async () => {
+    const { code, text } = await run(["install", "--server", "http://127.0.0.1:1", "--token-file", codex], {
+      PATH: "/nowhere",
+    });
+    expect(text).toMatch(/systemctl is not on this machine; let what starts your services run: .* worker --server/);
+    expect(code).toBe(1);
+  });
 });
 
 describe("stopping", () => {
