@@ -36,7 +36,7 @@ export interface AppParts {
 }
 
 export interface App {
-  fetch(request: Request, server: Peer): Promise<Response | undefined>;
+  fetch(request: Request, server: Peer): Response | undefined | Promise<Response | undefined>;
   sockets: KhalaSockets;
   routes: RouteTable;
   openapi(): string;
@@ -101,14 +101,17 @@ export function createApp(ctx: Context, parts: AppParts): App {
     draining,
   });
 
+  const early = async (request: Request, state: RequestState): Promise<Response | null> =>
+    (await machine(request, state)) ?? openapiJson(request, state) ?? (await shell.page(request, state));
+
   composed = compose(ctx, {
     domains,
     guards,
     loopback,
     fast: shell.asset,
-    before: async (request: Request, state: RequestState, server: Peer) => {
+    before: (request: Request, state: RequestState, server: Peer) => {
       if (socketPaths.has(state.path)) return sockets.upgrade(request, state, server);
-      return (await machine(request, state)) ?? openapiJson(request, state) ?? (await shell.page(request, state));
+      return shell.guestPage(request, state) ?? early(request, state);
     },
     page: shell.errorPage,
   });

@@ -32,7 +32,7 @@ export interface Surface {
 
 /** The whole HTTP surface as one function, with the routes it knows. */
 export interface Composed {
-  fetch(request: Request, server: Peer): Promise<Response | undefined>;
+  fetch(request: Request, server: Peer): Response | undefined | Promise<Response | undefined>;
   routes: RouteTable;
   /** Requests being answered now. */
   inFlight(): number;

@@ -58,7 +58,12 @@ export function entry(deps: Entry) {
   const { config } = deps;
   const inFlight = { now: 0 };
 
-  const answer = async (request: Request, state: RequestState, server: Peer, valid: boolean): Promise<Response> => {
+  const answer = (
+    request: Request,
+    state: RequestState,
+    server: Peer,
+    valid: boolean,
+  ): Response | Promise<Response> => {
     const { path } = state;
     const refuse = (status: number, code: string, message: string) =>
       failure(config, request, path, state, errorAnswer(status, code, message));
@@ -75,14 +80,24 @@ export function entry(deps: Entry) {
     if (request.method === "TRACE" || request.method === "CONNECT") {
       return failure(config, request, path, state, wrongMethod(request.method, path, methodsOf(deps.routes, path)));
     }
-    const early = await deps.before(request, state, server);
-    if (early !== null) return early as Response;
-    return route(deps, request, state);
+    const early = deps.before(request, state, server);
+    if (early instanceof Response) return early;
+    return routed(early, request, state);
+  };
+
+  const routed = async (
+    early: ReturnType<Entry["before"]>,
+    request: Request,
+    state: RequestState,
+  ): Promise<Response> => {
+    const answered = await early;
+    return answered === null ? route(deps, request, state) : (answered as Response);
   };
 
   return {
     inFlight: () => inFlight.now,
-    async fetch(request: Request, server: Peer): Promise<Response | undefined> {
+    /** What needs nothing of the database is answered without a promise, which every one of them would pay for. */
+    fetch(request: Request, server: Peer): Response | undefined | Promise<Response | undefined> {
       const { path, valid } = pathOf(request.url);
       if (path.startsWith("/assets/")) {
         const file = deps.fast(request, path);
@@ -100,17 +115,20 @@ export function entry(deps: Entry) {
         errorCode: null,
         path,
       });
-      inFlight.now++;
-      let response: Response | undefined;
-      try {
-        response = await answer(request, state, server, valid);
-      } catch (error) {
-        response = failure(config, request, path, state, explain(deps, state, error));
-      } finally {
+      const done = (response: Response | undefined) => {
         inFlight.now--;
+        if (response) observe(deps, request, state, response);
+        return response;
+      };
+      const failed = (error: unknown) => done(failure(config, request, path, state, explain(deps, state, error)));
+      inFlight.now++;
+      let answered: Response | Promise<Response>;
+      try {
+        answered = answer(request, state, server, valid);
+      } catch (error) {
+        return failed(error);
       }
-      if (response) observe(deps, request, state, response);
-      return response;
+      return answered instanceof Promise ? answered.then(done, failed) : done(answered);
     },
   };
 }

@@ -21,6 +21,8 @@ const requestId = /^[A-Za-z0-9._:/+=@-]{1,160}$/;
 export interface Shell {
   /** A hashed file, before anything else of the platform runs; null when the path is none. */
   asset(request: Request, path: string): Response | null;
+  /** A page that is open to everybody, for somebody without any credential: nothing is looked up. Null for all else. */
+  guestPage(request: Request, state: RequestState): Response | null;
   /** Files, pages, redirects and page errors; null when the path belongs to the routes. */
   page(request: Request, state: RequestState): Promise<Response | null>;
   /** The shell with an error's status, for page routes (http-platform 2.8). */
@@ -105,9 +107,11 @@ export function createShell({ config, guards, web: built }: ShellDeps): Shell {
     return redirect(request, state, "/login");
   };
 
+  const isGuest = (request: Request, { facts: { cookies } }: RequestState): boolean =>
+    !cookies.oa_access_token && !cookies.oa_refresh_token && !request.headers.has("authorization");
+
   const visitor = async (request: Request, state: RequestState): Promise<Caller | null> => {
-    const { cookies } = state.facts;
-    if (!cookies.oa_access_token && !cookies.oa_refresh_token && !request.headers.has("authorization")) return null;
+    if (isGuest(request, state)) return null;
     try {
       state.caller = await guards.caller(request, state.facts);
     } catch (error) {
@@ -165,6 +169,10 @@ export function createShell({ config, guards, web: built }: ShellDeps): Shell {
   return {
     asset,
     errorPage: document,
+    guestPage(request, state) {
+      if (folder || (request.method !== "GET" && request.method !== "HEAD")) return null;
+      return pageRule(state.path).kind === "public" && isGuest(request, state) ? document(request, state) : null;
+    },
     async page(request, state) {
       const { path } = state;
       if (request.method !== "GET" && request.method !== "HEAD") return null;
