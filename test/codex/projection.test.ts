@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import fixture from "/work/shared/fixtures/codex-worker-events-v1.json";
 import type { Book, Draft, ItemRow, MessageRow, TextDraft, ThreadRow, TurnRow } from "../../src/codex/book";
 import { itemMessageId, namedMessageId } from "../../src/codex/ids";
 import type { Json } from "../../src/codex/json";
@@ -8,6 +7,7 @@ import { project } from "../../src/codex/projection";
 import { projectReceipt, type RequestRow } from "../../src/codex/projection-receipts";
 import { newMessage, newThread, newTurn } from "../../src/codex/projection-rows";
 import type { Worker } from "../../src/codex/worker-state";
+import fixture from "../fixtures/codex-worker-events-v1.json";
 
 const now = new Date("2026-02-22T00:00:00.000Z");
 const T = "01a2081b-aa27-7571-987d-0df41cd32858";
