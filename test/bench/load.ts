@@ -18,9 +18,17 @@ export async function load(url: string, { connections = 32, seconds = 3, headers
   }
   const folder = mkdtempSync(join(tmpdir(), "oa-bench-"));
   const script = join(folder, "headers.lua");
-  writeFileSync(script, Object.entries(headers).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`).join("\n"));
+  writeFileSync(
+    script,
+    Object.entries(headers)
+      .map(([name, value]) => `wrk.headers["${name}"] = "${value}"`)
+      .join("\n"),
+  );
   try {
-    const run = Bun.spawn(["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, url], { stdout: "pipe", stderr: "pipe" });
+    const run = Bun.spawn(["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, url], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     const text = await new Response(run.stdout).text();
     const bad = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(text);
     if (bad) throw new Error(`${url}: ${bad[0]}`);
@@ -31,7 +39,8 @@ export async function load(url: string, { connections = 32, seconds = 3, headers
 }
 
 /** The median of several numbers. */
-export const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+export const median = (values: number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 
 /** Runs two loads in turn, `rounds` times, and gives the medians and their ratio. */
 export async function compare(ours: () => Promise<number>, yardstick: () => Promise<number>, rounds = 5) {
