@@ -11,7 +11,7 @@ export interface Load {
 }
 
 /** Requests per second that `url` answered with 2xx. Throws when any request failed. */
-export async function load(url: string, { connections = 32, seconds = 3, headers = {} }: Load = {}): Promise<number> {
+export async function load(url: string, { connections = 32, seconds = 2, headers = {} }: Load = {}): Promise<number> {
   if (!Bun.which("wrk")) {
     const made = spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "wrk"]);
     if (made.status !== 0) throw new Error("wrk is needed: apt-get install wrk");
@@ -43,7 +43,7 @@ export const median = (values: number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 
 /** Runs two loads in turn, `rounds` times, and gives the medians and their ratio. */
-export async function compare(ours: () => Promise<number>, yardstick: () => Promise<number>, rounds = 5) {
+export async function compare(ours: () => Promise<number>, yardstick: () => Promise<number>, rounds = 3) {
   const pairs: [number, number][] = [];
   for (let i = 0; i < rounds; i++) pairs.push([await ours(), await yardstick()]);
   const a = median(pairs.map(([value]) => value));
