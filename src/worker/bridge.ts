@@ -6,6 +6,7 @@ import { type Executor, type Request, workspaceRef } from "./execute";
 import { createForward } from "./forward";
 import { journalPath, openJournal } from "./journal";
 import { createKhalaClient, type KhalaClient, type Update } from "./khala-client";
+import { orphanGone } from "./orphan";
 import { mergeKey, type Names, payloadOf } from "./payload";
 import { phoneEvents } from "./phone";
 import { createRequests } from "./requests";
@@ -83,6 +84,7 @@ export function startBridge(options: BridgeOptions): Bridge {
     workspace: options.workspace,
     env: { ...options.env, ...(options.codexHome ? { CODEX_HOME: options.codexHome } : {}) },
     bridgeVersion: options.bridgeVersion,
+    started: (pid) => journal.codexStarted(pid),
     async message(own, message) {
       if (message.id !== undefined) serverRequest(own, message);
       else notification(message);
@@ -372,6 +374,7 @@ export function startBridge(options: BridgeOptions): Bridge {
   }
 
   async function begin(): Promise<void> {
+    if (journal.crashed?.codexPid) await orphanGone(journal.crashed.codexPid);
     try {
       await process.start();
     } catch (error) {

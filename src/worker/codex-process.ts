@@ -12,6 +12,7 @@ interface KeepOptions {
   workspace: string;
   env: Record<string, string | undefined>;
   bridgeVersion: string;
+  started(pid: number): void;
   /** The next line is read when this resolves. */
   message(codex: Codex, message: CodexMessage): Promise<void>;
   garbage(line: string): void;
@@ -70,6 +71,7 @@ export function keepCodex(options: KeepOptions): CodexProcess {
       },
     );
     codex = own;
+    options.started(own.pid);
     try {
       await own.call("initialize", {
         clientInfo: { name: "openagents_worker", title: "OpenAgents worker", version: options.bridgeVersion },

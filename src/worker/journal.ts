@@ -19,11 +19,12 @@ interface Written {
   threads: Record<string, string>;
   requests: Record<string, RequestMark>;
   turns: Record<string, OpenTurn>;
+  codex_pid?: number;
 }
 
 export interface Journal {
   /** The session that wrote the journal before this one, unless it ended cleanly, with the turns it left open. */
-  crashed: { session: string; turns: Map<string, OpenTurn> } | null;
+  crashed: { session: string; turns: Map<string, OpenTurn>; codexPid: number | null } | null;
   /** Codex thread of one of ours. */
   codexThread(threadId: string): string | undefined;
   ourThread(codexThreadId: string): string | undefined;
@@ -31,6 +32,8 @@ export interface Journal {
   mark(requestId: string): RequestMark | undefined;
   /** `executing` is durable when it returns. Throws when the file cannot be written. */
   setMark(requestId: string, mark: RequestMark): void;
+  /** The process that works for this session. */
+  codexStarted(pid: number): void;
   openTurn(codexTurnId: string, turn: OpenTurn): void;
   closeTurn(codexTurnId: string): void;
   /** The last word of this session; `clean` when everything was sent. */
@@ -82,7 +85,14 @@ export function openJournal(path: string, sessionId: string): Journal {
     } catch {}
   };
   return {
-    crashed: old && !old.clean ? { session: old.session_id, turns: new Map(Object.entries(old.turns ?? {})) } : null,
+    crashed:
+      old && !old.clean
+        ? {
+            session: old.session_id,
+            turns: new Map(Object.entries(old.turns ?? {})),
+            codexPid: typeof old.codex_pid === "number" ? old.codex_pid : null,
+          }
+        : null,
     codexThread: (threadId) => state.threads[threadId],
     ourThread: (codexThreadId) => back.get(codexThreadId),
     mapThread(threadId, codexThreadId) {
@@ -96,6 +106,10 @@ export function openJournal(path: string, sessionId: string): Journal {
       state.requests[requestId] = mark;
       if (mark === "done") note();
       else save();
+    },
+    codexStarted(pid) {
+      state.codex_pid = pid;
+      note();
     },
     openTurn(codexTurnId, turn) {
       state.turns[codexTurnId] = turn;

@@ -607,6 +607,32 @@ describe("after a bridge was killed", () => {
     expect(at.calls("turn/start")).toHaveLength(0);
   });
 
+  test("its Codex is waited for, and ended when it stays", async () => {
+    const orphan = Bun.spawn([
+      "/bin/sh",
+      "-c",
+      "trap '' TERM; while :; do sleep 0.05; done",
+      "codex",
+      "app-server",
+      "",
+    ]);
+    killed({ codex_pid: orphan.pid }, {});
+    const bridge = at.start();
+    await orphan.exited;
+    expect(orphan.signalCode).toBe("SIGKILL");
+    await at.server.notification("codex/exited");
+    await bridge;
+  }, 30_000);
+
+  test("a process that only has its number is left alone", async () => {
+    const other = Bun.spawn(["/bin/sleep", "60"]);
+    killed({ codex_pid: other.pid }, {});
+    await at.start();
+    expect(other.exitCode).toBeNull();
+    other.kill();
+    await other.exited;
+  });
+
   test("a journal that cannot be read counts as empty", async () => {
     killed({}, {});
     writeFileSync(journalPath(at.server.url, workerId, at.env), "{ half");
