@@ -1,17 +1,16 @@
 import { hostname } from "node:os";
 import { accountLine, accountLink, authState } from "./account";
-import { isForwarded } from "./asks";
 import { type CodexProcess, type Exit, keepCodex } from "./codex-process";
 import { type Executor, type Request, workspaceRef } from "./execute";
 import { createForward } from "./forward";
+import { fromCodex, namesOf } from "./from-codex";
 import { journalPath, openJournal } from "./journal";
 import { createKhalaClient, type KhalaClient, type Update } from "./khala-client";
 import { orphanGone } from "./orphan";
-import { mergeKey, type Names, payloadOf } from "./payload";
 import { phoneEvents } from "./phone";
 import { createRequests } from "./requests";
 import { retell, retellCrashed } from "./retell";
-import { type Codex, CodexGone, type CodexMessage } from "./rpc";
+import { CodexGone } from "./rpc";
 import type { Screen } from "./screen";
 import { backoff, isRejected, isTransient, Refused, type Server } from "./server";
 import { turnLines } from "./turn-lines";
@@ -86,8 +85,7 @@ export function startBridge(options: BridgeOptions): Bridge {
     bridgeVersion: options.bridgeVersion,
     started: (pid) => journal.codexStarted(pid),
     async message(own, message) {
-      if (message.id !== undefined) serverRequest(own, message);
-      else notification(message);
+      said(own, message);
       await forward.room();
     },
     garbage: (line) => lines.garbage(line),
@@ -115,14 +113,7 @@ export function startBridge(options: BridgeOptions): Bridge {
     asks: new Map(),
     account: async () => accountLink(await readAccount(process)),
   };
-  const usage = new Map<string, unknown>();
-  const names: Names = {
-    sessionId,
-    ourThread: (id) => journal.ourThread(id),
-    ourTurn: (id) => executor.turns.get(id),
-    usage: (id) => usage.get(id),
-    model: (id) => executor.models.get(id),
-  };
+  const names = namesOf(executor);
 
   const forward = createForward({
     server,
@@ -163,6 +154,14 @@ export function startBridge(options: BridgeOptions): Bridge {
   });
   const phone = phoneEvents({ executor, requests, event, debug: (line) => screen.debug(line) });
 
+  const said = fromCodex({
+    executor,
+    names,
+    forward,
+    lines,
+    accountChanged: () => void reportAccount().catch((error: unknown) => screen.debug(reason(error))),
+  });
+
   function rejected(message: string): void {
     screen.say(
       `The server refused this machine (${message}). Pair it again: openagents worker pair --server ${server.url}`,
@@ -191,53 +190,6 @@ export function startBridge(options: BridgeOptions): Bridge {
     executor.models.clear();
     note("codex/exited", { exit_code: code, signal });
     screen.say(`Codex ended (${signal ?? `exit ${code}`}); starting it again in ${(waitMs / 1000).toFixed(1)} s.`);
-  }
-
-  function notification(message: CodexMessage): void {
-    const { method, params = {} } = message;
-    const merge = mergeKey(message);
-    if (merge && typeof params.delta === "string" && forward.extend(merge, params.delta)) return;
-    const turn = object(params.turn);
-    const turnId = text(turn.id);
-    const threadId = text(params.threadId);
-    let taken: (() => void) | undefined;
-    if (method === "thread/tokenUsage/updated") usage.set(String(params.turnId), object(params.tokenUsage).last);
-    if (method === "turn/started" && turnId && threadId) {
-      executor.active.set(turnId, threadId);
-      journal.openTurn(turnId, { codex_thread_id: threadId, turn_id: executor.turns.get(turnId) ?? null });
-      lines.started(turnId);
-    }
-    const payload = payloadOf(message, names);
-    if (method === "turn/completed" && turnId) {
-      executor.active.delete(turnId);
-      usage.delete(turnId);
-      taken = () => journal.closeTurn(turnId);
-      lines.ended(turnId, turn);
-    }
-    if (method === "serverRequest/resolved") {
-      const id = `${sessionId}:${String(params.requestId)}`;
-      executor.asks.delete(id);
-      payload.server_request_id = id;
-    }
-    if (method === "account/updated") void reportAccount().catch((error: unknown) => screen.debug(reason(error)));
-    forward.push({ event_type: "worker.event", payload }, merge, taken);
-  }
-
-  function serverRequest(own: Codex, message: CodexMessage): void {
-    const { id, method = "", params = {} } = message;
-    if (id === undefined) return;
-    if (!isForwarded(method)) {
-      own.answer(id, { error: { code: -32601, message: `${method} is not supported` } });
-      return;
-    }
-    const serverRequestId = `${sessionId}:${String(id)}`;
-    executor.asks.set(serverRequestId, { id, method, params });
-    lines.asked(method, params);
-    event("worker.event", {
-      ...payloadOf(message, names),
-      server_request_id: serverRequestId,
-      available_decisions: params.availableDecisions ?? null,
-    });
   }
 
   async function reportAccount(): Promise<void> {
