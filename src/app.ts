@@ -19,6 +19,7 @@ import { auditIncompatible, type KhalaSockets, khalaApi, khalaJobs, khalaSockets
 import { socketPaths } from "./khala/handshake";
 import type { KhalaNode } from "./khala/node";
 import { khalaAccess } from "./khala-access";
+import { createArchive } from "./shell/archive";
 import type { WebFiles } from "./shell/files";
 import { isPage } from "./shell/pages";
 import { createShell } from "./shell/shell";
@@ -40,6 +41,8 @@ export interface App {
   sockets: KhalaSockets;
   routes: RouteTable;
   openapi(): string;
+  /** Puts this build's hashed files where other builds find them; after listening. */
+  keepFiles(): Promise<void>;
   inFlight(): number;
 }
 
@@ -53,7 +56,8 @@ export function createApp(ctx: Context, parts: AppParts): App {
   };
   const guards = createGuards(ctx, meView);
   const access = khalaAccess(ctx);
-  const shell = createShell({ config, guards, web });
+  const archive = createArchive(ctx.store, web);
+  const shell = createShell({ config, guards, web, archive });
   const sockets = khalaSockets(khala, access, {
     appUrl: ctx.appUrl,
     draining,
@@ -115,5 +119,12 @@ export function createApp(ctx: Context, parts: AppParts): App {
     },
     page: shell.errorPage,
   });
-  return { fetch: composed.fetch, sockets, routes: composed.routes, openapi: document, inFlight: composed.inFlight };
+  return {
+    fetch: composed.fetch,
+    sockets,
+    routes: composed.routes,
+    openapi: document,
+    keepFiles: async () => archive?.keep(),
+    inFlight: composed.inFlight,
+  };
 }

@@ -187,6 +187,10 @@ async function startSteps(
         })
       : null;
 
+  app
+    .keepFiles()
+    .catch((error: unknown) => log.warn("oa.start", "files were not archived", { error_message: String(error) }));
+
   if (options.open) openBrowser(owner && "url" in owner ? owner.url : (config.APP_URL ?? listening));
 
   let settle: (code: number) => void = () => {};

@@ -11,7 +11,9 @@ interface Parts {
   now(): Date;
 }
 
-/** Declares `platform.prune` (http-platform 3.13): hourly, throttle rows, audit rows after 400 days, done jobs after 7. */
+/**
+ * Declares `platform.prune` (http-platform 3.13): hourly, throttle rows, audit rows after 400 days, done jobs after 7, files of old
+ * builds. */
 export function definePlatformPrune(parts: Parts): void {
   parts.jobs.define<null>({
     kind: "platform.prune",
@@ -30,6 +32,11 @@ export async function prunePlatform(store: Store, now: Date, signal?: AbortSigna
     [sql`http_throttles`, sql`window_ends_at < ${before(0)}`],
     [sql`audit_events`, sql`occurred_at < ${before(400)}`],
     [sql`jobs.job`, sql`state in ('completed', 'cancelled') and completed_on < ${before(7)}`],
+    [
+      sql`web_assets`,
+      sql`last_build_seen_at < ${before(14)} and build_id not in (
+        select build_id from web_assets group by build_id order by max(last_build_seen_at) desc limit 5)`,
+    ],
     [sql`server_nodes`, sql`seen_at < ${before(1 / 24)}`],
   ];
   for (const [table, where] of old) {

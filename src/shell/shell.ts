@@ -9,6 +9,7 @@ import type { Guards } from "../http/guards";
 import { documentSecurity, plainSecurity, transportSecurity } from "../http/security-headers";
 import type { RequestState } from "../http/state";
 import { Refusal } from "../refusal";
+import type { Archive } from "./archive";
 import type { WebFile, WebFiles } from "./files";
 import { hasExtension, isForeignPath, isPage, pageRule } from "./pages";
 import { type ReadyFile, readyFile } from "./serve-file";
@@ -33,10 +34,12 @@ interface ShellDeps {
   config: Config;
   guards: Guards;
   web: WebFiles;
+  /** Files of other builds, where there is a place for them. */
+  archive?: Pick<Archive, "find"> | null;
 }
 
 /** The embedded web app: assets, page fallback, service worker (http-platform 3.6, 3.7; web-ui 2.1). */
-export function createShell({ config, guards, web: built }: ShellDeps): Shell {
+export function createShell({ config, guards, web: built, archive = null }: ShellDeps): Shell {
   const web = startFiles(config, built);
   const { files } = web;
   const folder = config.OA_CONTROL_STATIC_DIR;
@@ -178,8 +181,11 @@ export function createShell({ config, guards, web: built }: ShellDeps): Shell {
       if (request.method !== "GET" && request.method !== "HEAD") return null;
       const found = (await fromFolder(request, state)) ?? file(request, state);
       if (found) return found;
-      if (path.startsWith("/assets/"))
+      if (path.startsWith("/assets/")) {
+        const other = (await archive?.find(path)) ?? null;
+        if (other) return complete(readyFile(other, assetHeaders(other))(request), state);
         return refuse(request, state, `Asset '${decoded(path.slice(8))}' was not found.`);
+      }
       if (isForeignPath(path) || path === "/openapi.json") return null;
       if (path.length > 1 && path.endsWith("/") && !path.includes("//")) {
         const query = request.url.indexOf("?");
