@@ -10,8 +10,13 @@ export interface Load {
   headers?: Record<string, string>;
 }
 
+export const loadSeconds = 2;
+
 /** Requests per second that `url` answered with 2xx. Throws when any request failed. */
-export async function load(url: string, { connections = 32, seconds = 2, headers = {} }: Load = {}): Promise<number> {
+export async function load(
+  url: string,
+  { connections = 32, seconds = loadSeconds, headers = {} }: Load = {},
+): Promise<number> {
   if (!Bun.which("wrk")) {
     const made = spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "wrk"]);
     if (made.status !== 0) throw new Error("wrk is needed: apt-get install wrk");

@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { freePort } from "./start";
 
 /** Serves `gzipped` until `stop`; its files lie in `folder`, which the caller removes. */
-export async function nginx(folder: string, gzipped: Uint8Array): Promise<{ url: string; stop(): Promise<void> }> {
+export async function nginx(
+  folder: string,
+  gzipped: Uint8Array,
+): Promise<{ url: string; pid: number; stop(): Promise<void> }> {
   if (!existsSync("/usr/sbin/nginx")) {
     const made = spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "nginx-light"]);
     if (made.status !== 0) throw new Error("nginx is needed: apt-get install nginx-light");
@@ -39,6 +42,7 @@ http {
   }
   return {
     url,
+    pid: child.pid,
     async stop() {
       child.kill("SIGTERM");
       await child.exited;
