@@ -200,6 +200,8 @@ describe("when something breaks", () => {
       const first = await rig.bridge({ server: relay.url });
       await rig.send("only once");
       await relay.swallowed;
+      // Codex has the message when it asks the model; a turn that ended before that holds nothing, and is run again.
+      while (rig.model.requests.length === 0) await Bun.sleep(10);
       first.child.kill("SIGKILL");
       await first.child.exited;
       cut = false;
