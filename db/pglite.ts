@@ -183,6 +183,7 @@ export async function openPglite(options: PgliteOptions): Promise<Store> {
     const start = { startParams: startParams(wal !== null), initDbStartParams: options.initdb, onStderr: told };
     pg = new DurablePGlite({ ...engine, ...files, ...start }, wal, fault);
     await pg.waitReady;
+    forgetCatalogArrays(pg);
     opened = true;
   } catch (error) {
     const what = folder ?? "memory";
@@ -219,6 +220,14 @@ export async function openPglite(options: PgliteOptions): Promise<Store> {
   };
   clients.set(store, client);
   return store;
+}
+
+/**
+ * PGlite copies its table of parsers for every statement. Most of it are arrays of the catalog's own row types, which nothing
+ * selects: without them a statement costs a tenth less.
+ */
+function forgetCatalogArrays({ parsers }: PGlite): void {
+  for (const oid of Object.keys(parsers).map(Number)) if (oid >= 10_000 && oid < 16_384) delete parsers[oid];
 }
 
 /** Tables to vacuum, worst first. There is no autovacuum in the embedded database. */

@@ -32,6 +32,12 @@ export interface Stored {
   replay: boolean;
 }
 
+/** What became of an input, and the worker's last number with it. */
+export interface Ingested {
+  stored: Stored[];
+  latestSeq: number;
+}
+
 /** An event with what its kind means, worked out once. */
 interface Reading {
   event: IncomingEvent;
@@ -52,16 +58,16 @@ interface Known {
  * Applies what waits for some workers in one transaction: their logs, receipts and read-models (codex-chat 3.6). The cost
  * depends on the number of workers, not of events. A refusal concerns one input and leaves no trace of it.
  */
-export async function applyLanes(ctx: Context, unit: Unit, lanes: Lane<Input>[]): Promise<Outcome<Stored[]>[][]> {
+export async function applyLanes(ctx: Context, unit: Unit, lanes: Lane<Input>[]): Promise<Outcome<Ingested>[][]> {
   const now = ctx.now();
-  const outcomes: Outcome<Stored[]>[][] = new Array(lanes.length);
+  const outcomes: Outcome<Ingested>[][] = new Array(lanes.length);
   // Rows are locked in one order everywhere, so that committers cannot wait for each other in a circle.
   const order = lanes.map((lane, i) => ({ lane, i })).sort((a, b) => (a.lane.key < b.lane.key ? -1 : 1));
   for (const { lane, i } of order) outcomes[i] = await applyLane(ctx, unit, lane.inputs, now);
   return outcomes;
 }
 
-async function applyLane(ctx: Context, unit: Unit, inputs: Input[], now: Date): Promise<Outcome<Stored[]>[]> {
+async function applyLane(ctx: Context, unit: Unit, inputs: Input[], now: Date): Promise<Outcome<Ingested>[]> {
   const first = inputs[0] as Input;
   const { db } = unit;
   const { worker, created } = await lockOrProvision(db, first.caller, first.workerId, now);
@@ -73,9 +79,11 @@ async function applyLane(ctx: Context, unit: Unit, inputs: Input[], now: Date): 
   const book = await openBook(db, worker, now, wanted);
   await fillBook(ctx, db, book, wanted);
   const lane: LaneWork = { log, book, known, finished: [] };
-  const outcomes = readings.map((events): Outcome<Stored[]> => {
+  const outcomes = readings.map((events): Outcome<Ingested> => {
     const refusal = refuse(lane, events);
-    return refusal ? { refusal } : { value: events.map((reading) => apply(lane, reading)) };
+    if (refusal) return { refusal };
+    const stored = events.map((reading) => apply(lane, reading));
+    return { value: { stored, latestSeq: log.worker.latestSeq } };
   });
   if (log.entries.length) {
     await saveBook(db, book);
