@@ -4,7 +4,7 @@ import { codexControlRequests, codexWorkerEvents, codexWorkers } from "../../db/
 import type { Context, Unit } from "../context";
 import type { Caller } from "../http/caller";
 import type { Lane, Outcome } from "../khala/lanes";
-import { conflict, invalid, type Refusal } from "../refusal";
+import { conflict, invalid, Refusal } from "../refusal";
 import { type Book, fillBook, nothingWanted, openBook, type Wanted } from "./book";
 import { saveBook } from "./book-save";
 import { authState, type IncomingEvent, isHandshake, isReceipt } from "./events";
@@ -61,16 +61,33 @@ interface Known {
 export async function applyLanes(ctx: Context, unit: Unit, lanes: Lane<Input>[]): Promise<Outcome<Ingested>[][]> {
   const now = ctx.now();
   const outcomes: Outcome<Ingested>[][] = new Array(lanes.length);
-  // Rows are locked in one order everywhere, so that committers cannot wait for each other in a circle.
+  // Workers are locked before any thread and in one order, so that nobody waits for another in a circle.
   const order = lanes.map((lane, i) => ({ lane, i })).sort((a, b) => (a.lane.key < b.lane.key ? -1 : 1));
-  for (const { lane, i } of order) outcomes[i] = await applyLane(ctx, unit, lane.inputs, now);
+  const held: (Held & { i: number; inputs: Input[] })[] = [];
+  for (const { lane, i } of order) {
+    const { caller, workerId } = lane.inputs[0] as Input;
+    try {
+      held.push({ i, inputs: lane.inputs, ...(await lockOrProvision(unit.db, caller, workerId, now)) });
+    } catch (refusal) {
+      // Somebody else's worker is no reason to fail the neighbours.
+      if (!(refusal instanceof Refusal)) throw refusal;
+      outcomes[i] = lane.inputs.map(() => ({ refusal }));
+    }
+  }
+  for (const { i, inputs, ...worker } of held) outcomes[i] = await applyLane(ctx, unit, worker, inputs, now);
   return outcomes;
 }
 
-async function applyLane(ctx: Context, unit: Unit, inputs: Input[], now: Date): Promise<Outcome<Ingested>[]> {
-  const first = inputs[0] as Input;
+type Held = Awaited<ReturnType<typeof lockOrProvision>>;
+
+async function applyLane(
+  ctx: Context,
+  unit: Unit,
+  { worker, created }: Held,
+  inputs: Input[],
+  now: Date,
+): Promise<Outcome<Ingested>[]> {
   const { db } = unit;
-  const { worker, created } = await lockOrProvision(db, first.caller, first.workerId, now);
   const log = openLog(worker, now);
   const readings = inputs.map((input) => input.events.map(read));
   const all = readings.flat();

@@ -288,6 +288,19 @@ onBothEngines("worker events", (world) => {
     expect((await get(ann, `${workersPath}/w:beside`)).json.data.latest_seq).toBe(3);
   });
 
+  test("somebody else's worker is refused beside those that are stored", async () => {
+    const { person, events } = world();
+    const [ann, ben] = [await person(), await person()];
+    await events(ann, "w:annsown", { event_type: "worker.note" });
+    const answers = await Promise.all([
+      events(ann, "w:annsown", { event_type: "worker.note" }),
+      events(ben, "w:annsown", { event_type: "worker.note" }),
+      events(ben, "w:bensown", { event_type: "worker.note" }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([202, 403, 202]);
+    expect(answers.map(({ json }) => json.data?.latest_seq)).toEqual([2, undefined, 1]);
+  });
+
   test("a payload over the limit is too large, and counts nothing", async () => {
     const { person, post, get } = world();
     const ann = await person();
