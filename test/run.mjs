@@ -110,8 +110,8 @@ const started = Date.now();
 if (!only.length) {
   for (const name of ["lint", "types", "knip", "floors"]) await check(name, [name]);
 }
-await suite("fast tests", fast, ["--parallel=2", "--timeout=30000"]);
-for (const file of slow) await suite(file, [file], ["--timeout=120000"]);
+await suite("fast tests", fast, ["--parallel=2", "--timeout=30000", "--retry=1"]);
+for (const file of slow) await suite(file, [file], ["--timeout=120000", "--retry=1"]);
 
 console.log(`\nall in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 console.log(`${passed} passed, ${failed} failed`);
