@@ -74,7 +74,7 @@ async function joinServer(): Promise<string> {
     writeFileSync(join(folder, "users", String(process.pid)), "");
     const found = running();
     if (found) return found;
-    const keeper = Bun.spawn(["bun", join(import.meta.dir, "postgres-keeper.ts"), folder], {
+    const keeper = Bun.spawn([process.execPath, join(import.meta.dir, "postgres-keeper.ts"), folder], {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "inherit",
