@@ -71,6 +71,8 @@ export class Conversation {
   readonly #asks = new Map<string, Signal<Ask | null>>();
   #changes: Changes = noChanges();
   #drawing = false;
+  /** What came while nobody looked is not on screen yet. */
+  readonly #undrawn = signal(false);
   /** Events since the running load began. */
   #kept: WorkerEvent[] | null = null;
   #load: AbortController | null = null;
@@ -87,7 +89,7 @@ export class Conversation {
     this.#state = emptyTranscript(threadId);
     this.phase = signal(fresh ? { kind: "new" } : { kind: "loading" });
     this.head = signal(this.#readHead());
-    this.current = computed(() => khala.caughtUp.value);
+    this.current = computed(() => khala.caughtUp.value && !this.#undrawn.value);
     this.#undo = [
       topic(EVENTS).on({
         update: (update) => this.#hear(update),
@@ -179,6 +181,7 @@ export class Conversation {
   /** Puts changes on screen now instead of with the next frame. */
   draw(): void {
     this.#drawing = false;
+    this.#undrawn.value = false;
     const changes = this.#changes;
     this.#changes = noChanges();
     batch(() => {
@@ -241,8 +244,10 @@ export class Conversation {
     if (!order && !head && items.size + turns.size + asks.size === 0) return;
     this.#drawing = true;
     // A hidden page gets no frames; its title and sounds still want to be right.
-    if (document.hidden) setTimeout(() => this.draw(), 200);
-    else requestAnimationFrame(() => this.draw());
+    if (document.hidden) {
+      this.#undrawn.value = true;
+      setTimeout(() => this.draw(), 200);
+    } else requestAnimationFrame(() => this.draw());
   }
 
   #replace(next: Transcript, kept: WorkerEvent[]): void {
