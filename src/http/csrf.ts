@@ -1,17 +1,12 @@
-import { timingSafeEqual } from "node:crypto";
 import { Refusal } from "../refusal";
 import type { Facts } from "./facts";
+import { sameText } from "./same-text";
 
 const mutating = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 /** The baseline's exemptions (auth 2.0). */
 const exempt = new Set(["/api/auth/email", "/api/auth/verify"]);
 
 export const mismatch = () => new Refusal("csrf", "CSRF token mismatch.");
-
-const equal = (a: string, b: string): boolean => {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
-};
 
 const decoded = (value: string): string => {
   try {
@@ -44,5 +39,5 @@ export function checkCsrf(request: Request, facts: Facts, appUrl: string, formTo
   const header = request.headers.get("x-xsrf-token");
   const sent = header !== null ? decoded(header) : (request.headers.get("x-csrf-token") ?? formToken);
   if (sent === undefined) return;
-  if (!equal(sent, decoded(facts.cookies["XSRF-TOKEN"] ?? ""))) throw mismatch();
+  if (!sameText(sent, decoded(facts.cookies["XSRF-TOKEN"] ?? ""))) throw mismatch();
 }

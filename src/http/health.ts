@@ -1,9 +1,9 @@
-import { timingSafeEqual } from "node:crypto";
 import type { Config } from "../config";
 import type { Metrics } from "../telemetry/metrics";
 import { addressSet } from "./address";
 import { baseHeaders, failure, json, respond } from "./answer";
 import { errorAnswer } from "./errors";
+import { sameText } from "./same-text";
 import type { RequestState } from "./state";
 
 /** One readiness check: `ok`, or the word that says what is wrong. */
@@ -23,11 +23,6 @@ export interface Health {
 }
 
 const loopback = addressSet(["loopback"]);
-
-const equal = (a: string, b: string): boolean => {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
-};
 
 /** `/healthz`, `/up`, `/readyz`, `/metrics` (http-platform 2.9); null for any other path. */
 export function health(deps: Health) {
@@ -80,7 +75,7 @@ export function health(deps: Health) {
     const token = deps.config.OA_METRICS_TOKEN;
     if (token) {
       const given = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
-      if (!equal(given, token)) {
+      if (!sameText(given, token)) {
         return failure(
           deps.config,
           request,

@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 
 /** `bytes` random bytes as lower hex; 16 of them unless told. */
 export const randomHex = (bytes = 16): string =>
@@ -27,12 +27,6 @@ export const sha256 = (text: string): string => createHash("sha256").update(text
 export const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
 
 export const hmac256 = (key: string, text: string): string => createHmac("sha256", key).update(text).digest("hex");
-
-/** Constant time for equal lengths. */
-export function sameText(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
-}
 
 export const sessionId = (): string => `sess_${randomHex()}`;
 export const accessToken = (): string => `oa_at_${randomHex()}`;

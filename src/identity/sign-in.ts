@@ -1,10 +1,11 @@
 import { and, eq, gt, lt, sql } from "drizzle-orm";
 import { authChallenges } from "../../db/schema/identity";
 import type { Context, Unit } from "../context";
+import { sameText } from "../http/same-text";
 import { invalid } from "../refusal";
 import { emailIsWelcome, takeInvite } from "./admission";
 import { appSecret } from "./app-secrets";
-import { challengeId, hmac256, randomLetters, sameText, sha256, uuid5Dns } from "./credentials";
+import { challengeId, hmac256, randomLetters, sha256, uuid5Dns } from "./credentials";
 import { codeMail, mailPayload } from "./mail";
 import { defaultOrgOf, membershipsOf } from "./memberships";
 import { emailDomain, foldEmail } from "./names";

@@ -1,8 +1,9 @@
 import type { Context } from "../context";
 import { isEmail } from "../http/rules";
+import { sameText } from "../http/same-text";
 import { forbidden, invalid, notFound } from "../refusal";
 import { isTestGround, testUser } from "./bootstrap";
-import { hmac256, sameText } from "./credentials";
+import { hmac256 } from "./credentials";
 import { foldEmail } from "./names";
 import { providerOf } from "./providers";
 import type { Visit } from "./sessions";
