@@ -8,23 +8,25 @@ export type PageRule =
   | { kind: "redirect"; guest: string; member: string }
   | { kind: "missing" };
 
-const exact: Record<string, PageRule> = {
+/** Every page by its template, with `:name` for a path parameter. */
+export const pages: Record<string, PageRule> = {
   "/": { kind: "public" },
   "/login": { kind: "guest" },
+  "/login/link/:token": { kind: "guest" },
   "/register": { kind: "redirect", guest: "/login", member: "/" },
   "/authenticate": { kind: "redirect", guest: "/login", member: "/" },
   "/chat": { kind: "redirect", guest: "/", member: "/" },
+  "/chat/:threadId": { kind: "member" },
   "/pair": { kind: "member" },
 };
 
-const forms: [RegExp, PageRule][] = [
-  [/^\/chat\/[^/]+$/, { kind: "member" }],
-  [/^\/login\/link\/[^/]+$/, { kind: "guest" }],
-];
+const forms = Object.entries(pages)
+  .filter(([template]) => template.includes(":"))
+  .map(([template, rule]) => [new RegExp(`^${template.replace(/:\w+/g, "[^/]+")}$`), rule] as const);
 
 /** The rule of a page path; paths that no page has are missing. */
 export const pageRule = (path: string): PageRule =>
-  exact[path] ?? forms.find(([form]) => form.test(path))?.[1] ?? { kind: "missing" };
+  pages[path] ?? forms.find(([form]) => form.test(path))?.[1] ?? { kind: "missing" };
 
 /** Whether a return path may lead there (web-ui 2.5). */
 export function isPage(path: string): boolean {
