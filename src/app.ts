@@ -7,9 +7,9 @@ import type { Executable } from "./executable";
 import { type Composed, compose } from "./http/compose";
 import { documentRoute } from "./http/document";
 import type { Peer } from "./http/entry";
-import { type Check, health } from "./http/health";
+import { type Check, health, healthRoutes } from "./http/health";
 import { openapi } from "./http/openapi";
-import type { RouteTable } from "./http/routes";
+import { earlyRoute, type RouteTable } from "./http/routes";
 import type { RequestState } from "./http/state";
 import { identityApi, identityJobs } from "./identity";
 import { createGuards } from "./identity/guard";
@@ -112,6 +112,12 @@ export function createApp(ctx: Context, parts: AppParts): App {
     domains,
     guards,
     loopback,
+    early: [
+      ...shell.routes,
+      ...healthRoutes,
+      earlyRoute("http", "/openapi.json", {}, "no-cache, no-store, must-revalidate"),
+      ...[...socketPaths].map((path) => earlyRoute("khala", path, { proof: "sync token" })),
+    ],
     fast: shell.asset,
     before: (request: Request, state: RequestState, server: Peer) => {
       if (socketPaths.has(state.path)) return sockets.upgrade(request, state, server);

@@ -111,6 +111,7 @@ const workersApi = (ctx: Context) => {
         status(202, { data: await ingestEvents(ctx, lanes, caller, params.workerId.trim(), body) }),
       {
         user: "worker",
+        counts: "khala.publish",
         body: NewEvents,
         response: { 202: data(t.Union([StoredEvent, StoredBatch])) },
         detail: { operationId: "runtimeCodexWorkerEventsIngest", summary: "Store events of a worker" },
@@ -205,7 +206,7 @@ const threadsApi = (ctx: Context) =>
 
 /** Every route of the Codex domain. */
 export const codexApi = (ctx: Context) =>
-  new Elysia().use(workersApi(ctx)).use(threadsApi(ctx)).use(retiredChatApi(ctx));
+  new Elysia({ name: "codex" }).use(workersApi(ctx)).use(threadsApi(ctx)).use(retiredChatApi(ctx));
 
 /** Its jobs: deadlines of requests, retention. Declared before the jobs start. */
 export function codexJobs(ctx: Context): void {

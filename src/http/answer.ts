@@ -11,7 +11,12 @@ export type Out = Record<string, string>;
 /** Paths whose answers hold a secret beside caller input: never compressed (BREACH, http-platform 3.6). */
 const secretive =
   /^\/api\/(auth\/|tokens|khala\/token|sync\/token|v1\/|l402\/wallet|agent-payments\/|agents\/me\/wallet|internal\/|pair\/)/;
+
 const moneyed = /^\/api\/(l402|agent-payments|agents|payments)(\/|$)/;
+
+/** `Cache-Control` of what a path answers, where its route says nothing else (http-platform 3.6). */
+export const cacheOf = (path: string): string => (moneyed.test(path) ? "no-cache, private" : "no-store");
+
 const compressFrom = 1024;
 
 /** Headers that every answer but the shell and the files carries (http-platform 2.6, 3.4, 3.6). */
@@ -19,7 +24,7 @@ export function baseHeaders(config: Config, request: Request, path: string, stat
   const out: Out = {
     ...plainSecurity,
     "x-request-id": state.facts.requestId,
-    "cache-control": moneyed.test(path) ? "no-cache, private" : "no-store",
+    "cache-control": cacheOf(path),
   };
   if (hasCors(path)) Object.assign(out, corsHeaders(config, request.headers.get("origin")));
   if (state.facts.scheme === "https") {

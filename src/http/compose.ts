@@ -6,7 +6,7 @@ import { addressSet } from "./address";
 import { type Entry, entry, type Peer } from "./entry";
 import type { Guards } from "./guards";
 import { servedHosts } from "./receive";
-import { noteRoutes, type RouteTable } from "./routes";
+import { noteRoutes, type Route, type RouteTable } from "./routes";
 import type { Throttle } from "./throttle";
 import { type Treatment, treatment } from "./treatment";
 
@@ -26,6 +26,8 @@ export interface Surface {
   /** Whether the server listens on loopback only: then foreign host names are refused (http-platform 2.4). */
   loopback: boolean;
   before?: Entry["before"];
+  /** What `before` and `fast` answer. */
+  early?: Route[];
   fast?: Entry["fast"];
   page?: Treatment["page"];
 }
@@ -39,7 +41,10 @@ export interface Composed {
 }
 
 /** Puts domains together under one treatment of requests. */
-export function compose(ctx: Platform, { domains, guards, loopback, before, fast, page }: Surface): Composed {
+export function compose(
+  ctx: Platform,
+  { domains, guards, loopback, before, early = [], fast, page }: Surface,
+): Composed {
   const routes: RouteTable = new Map();
   const app = new Elysia({ handler: { standardHostname: false } }).use(
     treatment({ ...pick(ctx), guards, routes, ...(page ? { page } : {}) }),
@@ -47,6 +52,10 @@ export function compose(ctx: Platform, { domains, guards, loopback, before, fast
   for (const domain of domains) {
     noteRoutes(routes, domain);
     app.use(domain);
+  }
+  for (const route of early) {
+    const key = `${route.method} ${route.path}`;
+    if (!routes.has(key)) routes.set(key, route);
   }
   const { fetch, inFlight } = entry({
     config: ctx.config,

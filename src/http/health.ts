@@ -3,6 +3,7 @@ import type { Metrics } from "../telemetry/metrics";
 import { addressSet } from "./address";
 import { baseHeaders, failure, json, respond } from "./answer";
 import { errorAnswer } from "./errors";
+import { earlyRoute, type Route } from "./routes";
 import { sameText } from "./same-text";
 import type { RequestState } from "./state";
 
@@ -21,6 +22,12 @@ export interface Health {
   checks: Record<"database" | "migrations" | "assets" | "khala" | "jobs", Check>;
   draining(): boolean;
 }
+
+/** What this answers. */
+export const healthRoutes: Route[] = [
+  ...["/healthz", "/up", "/readyz"].map((path) => earlyRoute("http", path)),
+  earlyRoute("http", "/metrics", { proof: "secret or loopback" }),
+];
 
 const loopback = addressSet(["loopback"]);
 

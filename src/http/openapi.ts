@@ -1,3 +1,4 @@
+import { openPath } from "./manifest";
 import { contracts } from "./openapi-contracts";
 import { exampleOf, plainSchema, type Shapes } from "./openapi-schema";
 import type { Route, RouteTable } from "./routes";
@@ -52,8 +53,6 @@ const hidden = (route: Route): boolean =>
   (route.method === "POST" && route.path === "/api/chat") ||
   route.path === "/api/docs" ||
   route.path.startsWith("/api/admin/khala");
-
-const openPath = (path: string) => path.replace(/:([A-Za-z_]\w*)/g, "{$1}");
 
 function security(route: Route) {
   const { guard, maybe } = route.declared;

@@ -25,6 +25,9 @@ export interface Declared {
   failure?: string;
   carries?: Record<string, string>;
   stranger?: string;
+  ability?: string;
+  proof?: string;
+  counts?: string;
 }
 
 /** One key a member: Elysia merges `detail` of several macros shallowly. */
@@ -63,6 +66,12 @@ export const platform = new Elysia({ name: "platform" })
     throttle: (throttle: Limit) => note({ throttle }),
     /** Headers of every answer to a caller who is known, errors too. */
     carries: (carries: Record<string, string>) => note({ carries }),
+    /** The ability that a personal access token needs besides; a session has all. */
+    ability: (ability: string) => note({ ability }),
+    /** What the handler itself asks for instead of a caller (`sync token`, `refresh token`): told by the manifest. */
+    proof: (proof: string) => note({ proof }),
+    /** A limiter that the domain counts itself, not when the request reaches its guards: told by the manifest. */
+    counts: (counts: string) => note({ counts }),
     /** What whoever is not known reads in his 401. */
     stranger: (stranger: string) => note({ stranger }),
     reading: (reading: Reading) => note({ reading }),

@@ -12,6 +12,10 @@ export interface Route {
   query: Schema | undefined;
   response: Record<string, Schema> | undefined;
   detail: Record<string, unknown>;
+  /** Folder of the domain that answers. */
+  domain: string;
+  /** `Cache-Control` of a success, where it is not that of its path. */
+  cache?: string;
 }
 
 /** Every route of the composed app, by `METHOD template`. */
@@ -35,6 +39,9 @@ const declaredKeys = [
   "failure",
   "carries",
   "stranger",
+  "ability",
+  "proof",
+  "counts",
 ] as const;
 
 /**
@@ -57,6 +64,7 @@ export function noteRoutes(table: RouteTable, domain: AnyElysia): void {
       query,
       response: response && !("type" in response) ? (response as Record<string, Schema>) : undefined,
       detail,
+      domain: domain.config.name ?? "",
     });
     delete hooks.body;
     delete hooks.query;
@@ -64,13 +72,29 @@ export function noteRoutes(table: RouteTable, domain: AnyElysia): void {
   }
 }
 
+/**
+ * A GET that is answered before the routes: a page, a file, a machine endpoint. It stands in the table so that 405, `Allow`
+ * and the manifest know it.
+ */
+export const earlyRoute = (domain: string, path: string, declared: Declared = {}, cache = "no-store"): Route => ({
+  method: "GET",
+  path,
+  declared,
+  body: undefined,
+  query: undefined,
+  response: undefined,
+  detail: { hide: true },
+  domain,
+  cache,
+});
+
 /** Methods that a path template or a concrete path has, for 405. */
 export function methodsOf(table: RouteTable, path: string): string[] {
   const wanted = path.split("/");
   const methods: string[] = [];
   for (const route of table.values()) {
     const parts = route.path.split("/");
-    if (parts.length !== wanted.length) continue;
+    if (parts.length !== wanted.length || methods.includes(route.method)) continue;
     if (parts.every((part, i) => part === wanted[i] || (part.startsWith(":") && wanted[i] !== "")))
       methods.push(route.method);
   }

@@ -5,7 +5,7 @@ import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
 import { baseHeaders, failure, json, respond } from "./answer";
 import { bodyLimit, formFields, lenientBody, readBytes, readingOf, strictBody, tidy } from "./body";
-import { isWorkerToken } from "./caller";
+import { can, isWorkerToken } from "./caller";
 import { checkCsrf, mismatch, needsCsrf } from "./csrf";
 import { answerOf, databaseDown, errorAnswer, isDatabaseDown, serverError, wrongMethod } from "./errors";
 import type { Guards } from "./guards";
@@ -133,7 +133,7 @@ function refuseControls(params: Record<string, string | undefined> | undefined):
 }
 
 async function guard(deps: Treatment, route: Route, request: Request, state: RequestState): Promise<void> {
-  const { guard: who, maybe, guest, csrf, throttle, carries, stranger } = route.declared;
+  const { guard: who, maybe, guest, csrf, throttle, carries, stranger, ability } = route.declared;
   const { facts } = state;
   const cookieChange = needsCsrf(request, state.path, facts, csrf ?? false);
   if (cookieChange && !isForm(request)) checkCsrf(request, facts, deps.appUrl());
@@ -145,6 +145,7 @@ async function guard(deps: Treatment, route: Route, request: Request, state: Req
   if (guest && state.caller) throw new SignedIn();
   if (state.caller && carries) addHeaders(state, carries);
   if (who) admit(who, state, stranger);
+  if (ability && !(state.caller && can(state.caller, ability))) throw forbidden();
   if (throttle) await checkThrottle(deps.throttle, throttle, state, deps.now().getTime());
 }
 

@@ -14,7 +14,7 @@ import { webApi } from "./web-api";
 
 /** Identity's whole surface (auth.md 2, remote-control.md 2). */
 export const identityApi = (ctx: Context, neighbours: Neighbours, guards = createGuards(ctx, neighbours.meView)) =>
-  new Elysia()
+  new Elysia({ name: "identity" })
     .use(signInApi(ctx, neighbours))
     .use(sessionsApi(ctx, neighbours))
     .use(tokensApi(ctx, neighbours))

@@ -187,6 +187,7 @@ export const signInApi = (ctx: Context, { makeAutopilot }: Neighbours) =>
       },
       {
         failure: "auth.refresh.failed",
+        proof: "refresh token",
         body: RefreshRequest,
         response: { 200: Refreshed },
         detail: { operationId: "authRefresh", summary: "Rotate a refresh token" },

@@ -139,7 +139,7 @@ export const webApi = (ctx: Context, guards: Guards, { isPage = () => true, link
         clearSignInCookies(request);
         return go(set, "/login");
       },
-      { csrf: true, page: true, detail: { hide: true } },
+      { csrf: true, proof: "session cookie", page: true, detail: { hide: true } },
     )
     .get(
       testLoginPath,
@@ -152,7 +152,7 @@ export const webApi = (ctx: Context, guards: Guards, { isPage = () => true, link
         setCookie(request, "oa_local_test_auth", "1", { maxAge: 2_592_000 });
         return go(set, "/");
       },
-      { guest: true, page: true, throttle: limits.signUp, detail: { hide: true } },
+      { guest: true, proof: "signed URL", page: true, throttle: limits.signUp, detail: { hide: true } },
     )
     .patch(
       "/settings/profile",

@@ -86,12 +86,14 @@ export const khalaApi = (ctx: Context, node: KhalaNode, access: Access, sockets:
   const messages = (request: Request, facts: Parameters<typeof poll.messages>[1], topic: string, query: PollQuery) =>
     poll.messages(request, facts, topic, { after: query.after_seq ?? 0, limit: query.limit });
 
-  return new Elysia({ tags: ["Sync"] })
+  return new Elysia({ name: "khala", tags: ["Sync"] })
     .use(platform)
     .get(
       "/api/khala/topics/:topic/messages",
       ({ request, facts, params, query }) => messages(request, facts, params.topic, query),
       {
+        proof: "sync token",
+        counts: "khala",
         query: PollQuery,
         response: { 200: t.Unsafe<object>(Polled) },
         detail: {
@@ -104,7 +106,7 @@ export const khalaApi = (ctx: Context, node: KhalaNode, access: Access, sockets:
     .get(
       "/internal/v1/khala/topics/:topic/messages",
       ({ request, facts, params, query }) => messages(request, facts, params.topic, query),
-      { query: PollQuery },
+      { proof: "sync token", counts: "khala", query: PollQuery },
     )
     .get(
       "/internal/v1/khala/fanout/metrics",

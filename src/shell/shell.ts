@@ -6,12 +6,13 @@ import { cookieText } from "../http/cookies";
 import { corsHeaders } from "../http/cors";
 import { errorAnswer } from "../http/errors";
 import type { Guards } from "../http/guards";
+import { earlyRoute, type Route } from "../http/routes";
 import { documentSecurity, plainSecurity, transportSecurity } from "../http/security-headers";
 import type { RequestState } from "../http/state";
 import { Refusal } from "../refusal";
 import type { Archive } from "./archive";
 import type { WebFile, WebFiles } from "./files";
-import { hasExtension, isForeignPath, isPage, pageRule } from "./pages";
+import { hasExtension, isForeignPath, isPage, type PageRule, pageRule, pages } from "./pages";
 import { type ReadyFile, readyFile } from "./serve-file";
 import { startFiles } from "./start-files";
 import { folderFile } from "./static-folder";
@@ -20,6 +21,8 @@ const noStore = "no-cache, no-store, must-revalidate";
 const requestId = /^[A-Za-z0-9._:/+=@-]{1,160}$/;
 
 export interface Shell {
+  /** The pages and files that are answered before the routes. */
+  routes: Route[];
   /** A hashed file, before anything else of the platform runs; null when the path is none. */
   asset(request: Request, path: string): Response | null;
   /** A page that is open to everybody, for somebody without any credential: nothing is looked up. Null for all else. */
@@ -170,6 +173,15 @@ export function createShell({ config, guards, web: built, archive = null }: Shel
   };
 
   return {
+    routes: [
+      ...Object.entries(pages).map(([path, rule]) => pageRoute(path, rule)),
+      ...["/index.html", ...files.keys()]
+        .filter((path) => !path.startsWith("/assets/"))
+        .map((path) =>
+          earlyRoute("shell", path, {}, path === "/index.html" ? noStore : headersOf(path)["cache-control"]),
+        ),
+      earlyRoute("shell", "/assets/:path", {}, "public, max-age=31536000, immutable"),
+    ],
     asset,
     errorPage: document,
     guestPage(request, state) {
@@ -206,6 +218,21 @@ export function createShell({ config, guards, web: built, archive = null }: Shel
       return document(request, state);
     },
   };
+}
+
+function pageRoute(path: string, rule: PageRule): Route {
+  switch (rule.kind) {
+    case "redirect":
+      return earlyRoute("shell", path);
+    case "guest":
+      return earlyRoute("shell", path, { guest: true }, noStore);
+    case "member":
+      return earlyRoute("shell", path, { proof: "page" }, noStore);
+    case "admin":
+      return earlyRoute("shell", path, { proof: "page, admin" }, noStore);
+    default:
+      return earlyRoute("shell", path, {}, noStore);
+  }
 }
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
