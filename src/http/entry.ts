@@ -1,6 +1,7 @@
 import type { Config } from "../config";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
+import { redact } from "../telemetry/redact";
 import { baseHeaders, failure, respond } from "./answer";
 import { hasCors } from "./cors";
 import { errorAnswer, wrongMethod } from "./errors";
@@ -175,20 +176,21 @@ function observe({ log, metrics }: Entry, request: Request, state: RequestState,
   metrics.observe("http_request_duration_seconds", duration / 1000, { method, route });
   const level = quiet(path) && status < 400 ? "debug" : "info";
   if (!log.writes(level)) return;
-  log[level]("oa.access", "request", {
+  const client = request.headers.get("x-client");
+  log.clean(level, "oa.access", "request", {
     request_id: facts.requestId,
     trace_id: facts.traceId,
     span_id: facts.spanId,
     method,
     route,
-    path,
+    path: redact(path),
     status,
     duration_ms: Math.round(duration * 10) / 10,
     bytes_in: Number(request.headers.get("content-length") ?? 0),
     bytes_out: Number(response.headers.get("content-length") ?? 0),
     client_ip: facts.ip,
-    user_agent: facts.userAgent.slice(0, 256),
-    client: request.headers.get("x-client") ?? undefined,
+    user_agent: redact(facts.userAgent.slice(0, 256)),
+    client: client === null ? undefined : redact(client),
     auth: caller ? caller.credential : "none",
     user_id: caller?.user.id,
     session_id: caller?.sessionId,

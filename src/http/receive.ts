@@ -72,31 +72,69 @@ function hex(digits: number): string {
   return pool.slice(taken - digits, taken);
 }
 
-/** Facts of a request that came from `peer` (null = Unix socket), over `https` when `tls` (http-platform 2.4, 2.5). */
-export function factsOf(request: Request, peer: string | null, reception: Reception): Facts {
-  const { headers } = request;
-  const { ip, trusted } = clientAddress(peer, headers, reception.trusted);
-  const last = (name: string) => (trusted ? headers.get(name)?.split(",").at(-1)?.trim() : undefined);
-  const proto = last("x-forwarded-proto");
-  const scheme = proto === "https" || proto === "http" ? proto : "http";
-  const host = last("x-forwarded-host") || headers.get("host") || "";
-  const given = headers.get("x-request-id");
-  const trace = traceForm.exec(headers.get("traceparent") ?? "");
-  const valid = trace && !zeros.test(trace[1] as string) && !zeros.test(trace[2] as string);
-  const userAgent = headers.get("user-agent") ?? "";
-  const loopback = isLoopbackHost(hostname(host));
-  const safari = /Safari\//.test(userAgent) && !/Chrom(e|ium)\//.test(userAgent);
-  return {
-    requestId: given && requestIdForm.test(given) ? given : crypto.randomUUID(),
-    traceId: valid ? (trace[1] as string) : hex(32),
-    spanId: hex(16),
-    ip,
-    scheme,
-    host,
-    origin: `${scheme}://${host}`,
-    startedAt: performance.now(),
-    secureCookies: scheme === "https" || (loopback && !safari),
-    cookies: parseCookies(headers.get("cookie")),
-    userAgent,
-  };
+/** The facts of a request; what most requests never ask for is read when it is first asked for. */
+class ReceivedFacts implements Facts {
+  readonly requestId: string;
+  readonly ip: string;
+  readonly scheme: "http" | "https";
+  readonly host: string;
+  readonly userAgent: string;
+  readonly startedAt = performance.now();
+  readonly #headers: Headers;
+  #cookies: Record<string, string> | null = null;
+  #trace: { id: string; span: string } | null = null;
+
+  constructor(request: Request, peer: string | null, reception: Reception) {
+    const { headers } = request;
+    const { ip, trusted } = clientAddress(peer, headers, reception.trusted);
+    const proto = trusted ? lastOf(headers.get("x-forwarded-proto")) : null;
+    const given = headers.get("x-request-id");
+    this.#headers = headers;
+    this.ip = ip;
+    this.scheme = proto === "https" ? "https" : "http";
+    this.host = (trusted && lastOf(headers.get("x-forwarded-host"))) || headers.get("host") || "";
+    this.requestId = given !== null && requestIdForm.test(given) ? given : crypto.randomUUID();
+    this.userAgent = headers.get("user-agent") ?? "";
+  }
+
+  get origin(): string {
+    return `${this.scheme}://${this.host}`;
+  }
+
+  /** Safari drops `Secure` cookies of plain http even on loopback (auth 2.0). */
+  get secureCookies(): boolean {
+    if (this.scheme === "https") return true;
+    const safari = /Safari\//.test(this.userAgent) && !/Chrom(e|ium)\//.test(this.userAgent);
+    return isLoopbackHost(hostname(this.host)) && !safari;
+  }
+
+  get cookies(): Record<string, string> {
+    this.#cookies ??= parseCookies(this.#headers.get("cookie"));
+    return this.#cookies;
+  }
+
+  get traceId(): string {
+    return this.#traced().id;
+  }
+
+  get spanId(): string {
+    return this.#traced().span;
+  }
+
+  #traced(): { id: string; span: string } {
+    this.#trace ??= { id: traceIdOf(this.#headers.get("traceparent")) ?? hex(32), span: hex(16) };
+    return this.#trace;
+  }
 }
+
+/** The trace a `traceparent` names; null when it is absent or invalid. */
+function traceIdOf(header: string | null): string | null {
+  const trace = header === null ? null : traceForm.exec(header);
+  return trace && !zeros.test(trace[1] as string) && !zeros.test(trace[2] as string) ? (trace[1] as string) : null;
+}
+
+const lastOf = (list: string | null): string | null => list && (list.split(",").at(-1) as string).trim();
+
+/** Facts of a request that came from `peer` (null = Unix socket) (http-platform 2.4, 2.5). */
+export const factsOf = (request: Request, peer: string | null, reception: Reception): Facts =>
+  new ReceivedFacts(request, peer, reception);

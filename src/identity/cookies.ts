@@ -1,6 +1,6 @@
 import type { Context } from "../context";
 import { clearCookie, setCookie } from "../http/cookies";
-import { alphanumerics, randomLetters } from "./credentials";
+import { randomLetters } from "../letters";
 
 const yearSeconds = 31_536_000;
 
@@ -30,7 +30,7 @@ export const setDeviceCookie = (request: Request, deviceId: string): void =>
 
 /** A fresh CSRF token, readable by the page's script. */
 export const setCsrfCookie = (request: Request): void =>
-  setCookie(request, "XSRF-TOKEN", randomLetters(40, alphanumerics), { maxAge: 7200, readable: true });
+  setCookie(request, "XSRF-TOKEN", randomLetters(40), { maxAge: 7200, readable: true });
 
 export type Flash = { status: string } | { errors: Record<string, string> };
 

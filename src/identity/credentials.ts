@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import { randomLetters } from "../letters";
 
 /** `bytes` random bytes as lower hex; 16 of them unless told. */
 export const randomHex = (bytes = 16): string =>
@@ -6,20 +7,6 @@ export const randomHex = (bytes = 16): string =>
 
 /** 43 base64url characters of 32 random bytes. */
 export const randomToken = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
-
-/** `length` characters drawn evenly from `alphabet` (at most 256 letters). */
-export function randomLetters(length: number, alphabet: string): string {
-  const fair = 256 - (256 % alphabet.length);
-  let text = "";
-  while (text.length < length) {
-    for (const byte of crypto.getRandomValues(new Uint8Array(length * 2))) {
-      if (byte < fair && text.length < length) text += alphabet[byte % alphabet.length];
-    }
-  }
-  return text;
-}
-
-export const alphanumerics = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /** Lower hex SHA-256: the only form in which a token is stored. */
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -37,7 +24,7 @@ export const loginLinkToken = (): string => `oa_ll_${randomToken()}`;
 export const deviceCode = (): string => `oa_dc_${randomToken()}`;
 
 /** Secret part of a personal access token: prefix, 40 random characters, their CRC-32 (auth.md 3.4). */
-export function patSecret(prefix: string, entropy = randomLetters(40, alphanumerics)): string {
+export function patSecret(prefix: string, entropy = randomLetters(40)): string {
   return `${prefix}${entropy}${Bun.hash.crc32(entropy).toString(16).padStart(8, "0")}`;
 }
 

@@ -4,8 +4,9 @@ import { type PairingRequest, pairingCodes, personalAccessTokens } from "../../d
 import type { Context, Unit } from "../context";
 import type { Caller } from "../http/caller";
 import { secondsLeft } from "../http/throttle";
+import { randomLetters } from "../letters";
 import { conflict, notFound, Refusal, tooMany } from "../refusal";
-import { deviceCode, randomLetters, sha256 } from "./credentials";
+import { deviceCode, sha256 } from "./credentials";
 import { handleBase, numbered } from "./names";
 import { type Visit, whoOf } from "./sessions";
 import { later, wholeSecond } from "./times";

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Config } from "../config";
 import { baseHeaders, failure, respond } from "../http/answer";
 import type { Caller } from "../http/caller";
@@ -9,6 +8,7 @@ import type { Guards } from "../http/guards";
 import { earlyRoute, type Route } from "../http/routes";
 import { documentSecurity, plainSecurity, transportSecurity } from "../http/security-headers";
 import type { RequestState } from "../http/state";
+import { randomLetters } from "../letters";
 import { Refusal } from "../refusal";
 import type { Archive } from "./archive";
 import type { WebFile, WebFiles } from "./files";
@@ -90,7 +90,7 @@ export function createShell({ config, guards, web: built, archive = null }: Shel
   const document = (request: Request, state: RequestState, status = 200): Response => {
     if (!state.facts.cookies["XSRF-TOKEN"]) {
       state.cookies ??= [];
-      state.cookies.push(cookieText(state.facts, "XSRF-TOKEN", csrfToken(), { maxAge: 7200, readable: true }));
+      state.cookies.push(cookieText(state.facts, "XSRF-TOKEN", randomLetters(40), { maxAge: 7200, readable: true }));
     }
     return complete(shellOf(status)(request), state);
   };
@@ -233,17 +233,6 @@ function pageRoute(path: string, rule: PageRule): Route {
     default:
       return earlyRoute("shell", path, {}, noStore);
   }
-}
-
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-
-/** 40 alphanumerics (auth 2.0). */
-function csrfToken(): string {
-  let text = "";
-  while (text.length < 40) {
-    for (const byte of randomBytes(64)) if (byte < 248 && text.length < 40) text += alphabet[byte % 62];
-  }
-  return text;
 }
 
 const decoded = (path: string): string => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readConfig } from "../../src/config";
 import { returnPath } from "../../src/identity/cookies";
-import { patSecret, randomLetters, readPat, sha256, uuid5Dns } from "../../src/identity/credentials";
+import { patSecret, readPat, sha256, uuid5Dns } from "../../src/identity/credentials";
 import { deviceIdOf, signInDevice, tokenNameOf } from "../../src/identity/devices";
 import { readJwt, signJwt } from "../../src/identity/jwt";
 import { emailDomain, handleBase, nameFromEmail, numbered } from "../../src/identity/names";
@@ -11,6 +11,7 @@ import { mockId } from "../../src/identity/sign-in";
 import { testLoginLink, testLoginSignature } from "../../src/identity/test-login";
 import { tokenWarnings } from "../../src/identity/token-settings";
 import { appKeys, makeAppKey, open, readAppKey, seal, Unreadable } from "../../src/keys";
+import { randomLetters } from "../../src/letters";
 
 describe("stored forms (auth 3.4, 3.5)", () => {
   test("a token's secret carries the CRC-32 of its entropy and is stored as SHA-256 without its id", () => {
