@@ -13,6 +13,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { AnyElysia } from "elysia";
+import type { Store } from "../../db/database";
 import { personalAccessTokens, users } from "../../db/schema/identity";
 import { readConfig } from "../../src/config";
 import { type Context, createContext } from "../../src/context";
@@ -37,7 +38,7 @@ export interface Person {
   token: string;
 }
 
-interface Sent {
+export interface Sent {
   as?: Person | string | null;
   body?: unknown;
   headers?: Record<string, string>;
@@ -76,7 +77,65 @@ interface TestAppOptions {
   guards?(ctx: Context): Guards;
 }
 
-const testKey = `base64:${Buffer.alloc(32, 7).toString("base64")}`;
+export const testKey = `base64:${Buffer.alloc(32, 7).toString("base64")}`;
+
+/** A user, with a personal access token. */
+export async function addPerson(
+  store: Store,
+  email: string,
+  {
+    name = email,
+    isAdmin = false,
+    abilities = ["*"],
+    workerId,
+  }: Partial<{ name: string; isAdmin: boolean; abilities: string[]; workerId: string }> = {},
+): Promise<Person> {
+  const [user] = await store.db
+    .insert(users)
+    .values({
+      name,
+      email,
+      workosId: `local_${randomBytes(16).toString("hex")}`,
+      avatar: "",
+      handle: email.replace(/[^a-z0-9]+/g, "-"),
+      isAdmin,
+    })
+    .returning({ id: users.id });
+  const id = user?.id as number;
+  const secret = randomBytes(24).toString("hex");
+  const [row] = await store.db
+    .insert(personalAccessTokens)
+    .values({
+      tokenableType: "App\\Models\\User",
+      tokenableId: id,
+      name: "test",
+      token: createHash("sha256").update(secret).digest("hex"),
+      abilities: JSON.stringify(abilities),
+      ...(workerId ? { workerId } : {}),
+    })
+    .returning({ id: personalAccessTokens.id });
+  return { id, email, token: `${row?.id}|${secret}` };
+}
+
+/** Sends requests to a composed surface, as a local peer would. */
+export const sender =
+  (fetch: Composed["fetch"]) =>
+  async (method: string, path: string, { as, body, headers = {}, peer = "127.0.0.1" }: Sent = {}): Promise<Answer> => {
+    const out = new Headers({ host: "localhost:8787", ...headers });
+    const token = typeof as === "object" ? as?.token : as;
+    if (token) out.set("authorization", `Bearer ${token}`);
+    const raw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
+    if (!raw && !out.has("content-type")) out.set("content-type", "application/json");
+    const request = new Request(`http://localhost:8787${path}`, {
+      method,
+      headers: out,
+      ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
+    });
+    const response = (await fetch(request, { requestIP: () => ({ address: peer }) })) as Response;
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("json");
+    return { status: response.status, headers: response.headers, text, json: isJson && text ? JSON.parse(text) : null };
+  };
 
 export async function testApp(engine: Engine, options: TestAppOptions): Promise<TestApp> {
   const fresh = await freshDatabase(engine);
@@ -136,7 +195,7 @@ export async function testApp(engine: Engine, options: TestAppOptions): Promise<
     now: clock.now,
     log,
     metrics,
-    analytics: createAnalytics(config, outbound, log, clock.now),
+    analytics: createAnalytics({ config, outbound, log, metrics, now: clock.now }),
     khala,
     jobs: recorded,
     outbound,
@@ -154,27 +213,6 @@ export async function testApp(engine: Engine, options: TestAppOptions): Promise<
     loopback: true,
   });
 
-  const send = async (
-    method: string,
-    path: string,
-    { as, body, headers = {}, peer = "127.0.0.1" }: Sent = {},
-  ): Promise<Answer> => {
-    const out = new Headers({ host: "localhost:8787", ...headers });
-    const token = typeof as === "object" ? as?.token : as;
-    if (token) out.set("authorization", `Bearer ${token}`);
-    const raw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
-    if (!raw && !out.has("content-type")) out.set("content-type", "application/json");
-    const request = new Request(`http://localhost:8787${path}`, {
-      method,
-      headers: out,
-      ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
-    });
-    const response = (await composed.fetch(request, { requestIP: () => ({ address: peer }) })) as Response;
-    const text = await response.text();
-    const isJson = response.headers.get("content-type")?.includes("json");
-    return { status: response.status, headers: response.headers, text, json: isJson && text ? JSON.parse(text) : null };
-  };
-
   return {
     ctx,
     composed,
@@ -184,34 +222,8 @@ export async function testApp(engine: Engine, options: TestAppOptions): Promise<
     kinds,
     log: lines,
     clock,
-    async person(email, { name = email, isAdmin = false, abilities = ["*"], workerId } = {}) {
-      const [user] = await store.db
-        .insert(users)
-        .values({
-          name,
-          email,
-          workosId: `local_${randomBytes(16).toString("hex")}`,
-          avatar: "",
-          handle: email.replace(/[^a-z0-9]+/g, "-"),
-          isAdmin,
-        })
-        .returning({ id: users.id });
-      const id = user?.id as number;
-      const secret = randomBytes(24).toString("hex");
-      const [row] = await store.db
-        .insert(personalAccessTokens)
-        .values({
-          tokenableType: "App\\Models\\User",
-          tokenableId: id,
-          name: "test",
-          token: createHash("sha256").update(secret).digest("hex"),
-          abilities: JSON.stringify(abilities),
-          ...(workerId ? { workerId } : {}),
-        })
-        .returning({ id: personalAccessTokens.id });
-      return { id, email, token: `${row?.id}|${secret}` };
-    },
-    send,
+    person: (email, over) => addPerson(store, email, over),
+    send: sender(composed.fetch),
     async close() {
       await log.flush();
       await fresh.drop();
