@@ -37,7 +37,7 @@ export async function assemble(parts: {
     now,
     log,
     metrics,
-    analytics: createAnalytics(config, outbound, log, now),
+    analytics: createAnalytics({ config, outbound, log, metrics, now }),
     khala,
     jobs: createJobs({ store, log, metrics, concurrency: config.OA_JOBS_CONCURRENCY }),
     outbound,

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
 
@@ -8,9 +9,12 @@ export interface OutboundRequest {
   url: string;
   headers?: Record<string, string>;
   json?: unknown;
+  /** A body that is text already, instead of `json`. */
+  body?: string;
   timeoutMs: number;
   maxBytes?: number;
-  requestId?: string;
+  /** The request that makes this call: its id and trace go with it. A call without one begins a trace of its own. */
+  from?: { requestId: string; traceId?: string; traceState?: string | null };
 }
 
 export interface OutboundResponse {
@@ -62,7 +66,8 @@ export function createOutbound(log: Log, metrics: Metrics): Outbound {
           path: pathname,
           status,
           duration_ms: Math.round(duration * 10) / 10,
-          request_id: request.requestId,
+          request_id: request.from?.requestId,
+          trace_id: request.from?.traceId,
         });
       }
     },
@@ -74,9 +79,10 @@ async function send({
   url,
   headers,
   json,
+  body = json === undefined ? undefined : JSON.stringify(json),
   timeoutMs,
   maxBytes = 1_048_576,
-  requestId,
+  from,
 }: OutboundRequest): Promise<OutboundResponse> {
   try {
     const response = await fetch(url, {
@@ -87,10 +93,12 @@ async function send({
         "user-agent": "OpenAgents",
         accept: "application/json",
         ...(json === undefined ? {} : { "content-type": "application/json" }),
-        ...(requestId ? { "x-request-id": requestId } : {}),
+        traceparent: `00-${from?.traceId ?? randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`,
+        ...(from ? { "x-request-id": from.requestId } : {}),
+        ...(from?.traceState ? { tracestate: from.traceState } : {}),
         ...headers,
       },
-      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      ...(body === undefined ? {} : { body }),
     });
     const text = await readText(response, maxBytes);
     return { status: response.status, headers: response.headers, text, json: parsed(text) };

@@ -13,7 +13,7 @@ const call = (
   method: "POST" | "DELETE",
   path: string,
   json?: Record<string, unknown>,
-  requestId?: string,
+  from?: Visit,
 ): Promise<OutboundResponse> =>
   ctx.outbound.call({
     service: "workos",
@@ -22,7 +22,7 @@ const call = (
     headers: { authorization: `Bearer ${ctx.config.WORKOS_API_KEY}`, "content-type": "application/json" },
     ...(json ? { json } : {}),
     timeoutMs,
-    ...(requestId ? { requestId } : {}),
+    ...(from ? { from } : {}),
   });
 
 const good = (response: OutboundResponse): boolean => response.status >= 200 && response.status < 300;
@@ -43,9 +43,7 @@ export interface SentCode {
 
 /** Asks WorkOS to mail a code. Throws 422 on `email`; the reply's own `code` is never looked at. */
 export async function sendWorkosCode(ctx: Context, email: string, visit: Visit): Promise<SentCode> {
-  const response = await call(ctx, "POST", "/user_management/magic_auth", { email }, visit.requestId).catch(
-    unlessOutbound,
-  );
+  const response = await call(ctx, "POST", "/user_management/magic_auth", { email }, visit).catch(unlessOutbound);
   if (!response || !good(response) || response.json === undefined) throw sendFailed();
   const reply = members(response.json);
   const providerUserId = text(reply.user_id) || text(reply.userId);
@@ -85,9 +83,7 @@ export async function checkWorkosCode(
     ...(visit.userAgent ? { user_agent: visit.userAgent } : {}),
   };
   const ask = (who: Record<string, string>) =>
-    call(ctx, "POST", "/user_management/authenticate", { ...shared, ...who, ...about }, visit.requestId).catch(
-      unlessOutbound,
-    );
+    call(ctx, "POST", "/user_management/authenticate", { ...shared, ...who, ...about }, visit).catch(unlessOutbound);
   let response = await ask({ email: challenge.email });
   if (!response || response.status >= 500) throw new ProviderDown();
   if (!good(response)) {

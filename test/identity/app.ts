@@ -67,6 +67,7 @@ export async function identityApp(
     env: { APP_ENV: "testing", OA_AUTH_PROVIDER_MODE: "mock", ...env },
     domains(ctx) {
       ctx.analytics = {
+        on: true,
         capture: (id, event, properties) => void analytics.push({ id, event, properties }),
         identify: (id, set) => void analytics.push({ id, event: "$identify", properties: set }),
         flush: async () => {},
