@@ -94,11 +94,12 @@ describe("the wire (auth 6)", () => {
 });
 
 describe("off", () => {
-  for (const env of [
+  const rows: Record<string, string>[] = [
     { POSTHOG_API_KEY: "" },
     { POSTHOG_DISABLED: "true" },
     ...["local", "development", "dev", "testing", "staging"].map((name) => ({ APP_ENV: name })),
-  ]) {
+  ];
+  for (const env of rows) {
     test(JSON.stringify(env), async () => {
       const { analytics } = build(env);
       expect(analytics.on).toBe(false);
