@@ -83,7 +83,7 @@ export function entry(deps: Entry) {
     }
     const early = deps.before(request, state, server);
     if (early instanceof Response) return early;
-    return routed(early, request, state);
+    return early === null ? route(deps, request, state) : routed(early, request, state);
   };
 
   const routed = async (
@@ -149,10 +149,19 @@ function options(deps: Entry, request: Request, state: RequestState): Response {
 }
 
 /** `HEAD` runs the GET route and drops the body; a trailing slash on `/api/*` counts as none (http-platform 2.2). */
-async function route(deps: Entry, request: Request, state: RequestState): Promise<Response> {
+function route(deps: Entry, request: Request, state: RequestState): Response | Promise<Response> {
   const head = request.method === "HEAD";
   const slashed = state.path.length > 5 && state.path.startsWith("/api/") && state.path.endsWith("/");
-  if (!head && !slashed) return deps.handle(request);
+  return head || slashed ? rewritten(deps, request, state, head, slashed) : deps.handle(request);
+}
+
+async function rewritten(
+  deps: Entry,
+  request: Request,
+  state: RequestState,
+  head: boolean,
+  slashed: boolean,
+): Promise<Response> {
   const url = slashed ? request.url.replace(/\/(?=\?|$)/, "") : request.url;
   const inner = new Request(url, head ? { method: "GET", headers: request.headers } : request);
   remember(inner, state);

@@ -116,9 +116,7 @@ async function byPat(ctx: Context, ask: Ask, bearer: string): Promise<Caller> {
   const { lookUp, limit } = ask;
   const named = readPat(bearer);
   if (!named || bearer === "") throw unauthorized();
-  const [found] = await (named.id === null
-    ? lookUp.patByHash.execute({ hash: named.hash, limit })
-    : lookUp.patById.execute({ id: named.id, limit }));
+  const [found] = await (named.id === null ? lookUp.patByHash(named.hash, limit) : lookUp.patById(named.id, limit));
   const now = ctx.now();
   if (!found || !sameText(found.token.token, named.hash)) throw unauthorized();
   const { token, user } = found;
@@ -149,7 +147,7 @@ async function byPat(ctx: Context, ask: Ask, bearer: string): Promise<Caller> {
 }
 
 async function bySession(ctx: Context, ask: Ask, token: string, lane: Caller["lane"]): Promise<Caller> {
-  const [found] = await ask.lookUp.session.execute({ hash: sha256(token), limit: ask.limit });
+  const [found] = await ask.lookUp.session(sha256(token), ask.limit);
   const now = ctx.now();
   if (!found) throw unauthorized();
   const { session, user } = found;

@@ -1,6 +1,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../db/database";
 import { authSessions, orgMemberships, personalAccessTokens, users } from "../../db/schema/identity";
+import { together } from "./together";
 
 export type LookUps = ReturnType<typeof prepareLookUps>;
 
@@ -47,21 +48,28 @@ export function prepareLookUps(db: Database, name: string, view: SQL<unknown> = 
       .from(personalAccessTokens)
       .innerJoin(users, eq(users.id, personalAccessTokens.tokenableId))
       .leftJoin(orgMemberships, sql`${orgMemberships.userId} = ${users.id} and ${orgMemberships.defaultOrg}`);
+  const patById = byToken()
+    .where(eq(personalAccessTokens.id, sql.placeholder("id")))
+    .limit(1)
+    .prepare(`${name}_pat_by_id`);
+  const patByHash = byToken()
+    .where(eq(personalAccessTokens.token, sql.placeholder("hash")))
+    .limit(1)
+    .prepare(`${name}_pat_by_hash`);
+  const bySession = db
+    .select({ user, session, view })
+    .from(authSessions)
+    .innerJoin(users, eq(users.id, authSessions.userId))
+    .where(eq(authSessions.accessTokenHash, sql.placeholder("hash")))
+    .limit(1)
+    .prepare(`${name}_session`);
+  const [tokens, sessions] = [
+    together<Awaited<ReturnType<typeof patById.execute>>>(),
+    together<Awaited<ReturnType<typeof bySession.execute>>>(),
+  ];
   return {
-    patById: byToken()
-      .where(eq(personalAccessTokens.id, sql.placeholder("id")))
-      .limit(1)
-      .prepare(`${name}_pat_by_id`),
-    patByHash: byToken()
-      .where(eq(personalAccessTokens.token, sql.placeholder("hash")))
-      .limit(1)
-      .prepare(`${name}_pat_by_hash`),
-    session: db
-      .select({ user, session, view })
-      .from(authSessions)
-      .innerJoin(users, eq(users.id, authSessions.userId))
-      .where(eq(authSessions.accessTokenHash, sql.placeholder("hash")))
-      .limit(1)
-      .prepare(`${name}_session`),
+    patById: (id: number, limit: number) => tokens(`${id} ${limit}`, () => patById.execute({ id, limit })),
+    patByHash: (hash: string, limit: number) => tokens(`${hash} ${limit}`, () => patByHash.execute({ hash, limit })),
+    session: (hash: string, limit: number) => sessions(`${hash} ${limit}`, () => bySession.execute({ hash, limit })),
   };
 }
