@@ -3,7 +3,7 @@ import type { Database } from "../../db/database";
 import { codexThreads, codexWorkers } from "../../db/schema/codex";
 import type { Context, Unit } from "../context";
 import { isShared } from "./ids";
-import { type Json, textOf } from "./json";
+import { cut, type Json, textOf } from "./json";
 import { type LinkState, linkState, userLinkState } from "./policy";
 import { heartbeatState, preferredWorker, type RankedWorker, type Worker } from "./worker-state";
 import { workersOf } from "./workers";
@@ -26,6 +26,7 @@ export async function chatThreads(ctx: Context, userId: number, limit: number): 
   const columns = {
     id: codexThreads.threadId,
     title: codexThreads.title,
+    preview: codexThreads.preview,
     updatedAt: codexThreads.updatedAt,
   };
   const [spoken, empty] = await Promise.all([
@@ -45,17 +46,20 @@ export async function chatThreads(ctx: Context, userId: number, limit: number): 
   return shownThreads([...spoken, ...empty], limit);
 }
 
+/** How a conversation began, as long as a title is: the first line of its first message. */
+const beginning = (preview: string | null): string => cut(preview?.trim().split("\n", 1)[0]?.trim() ?? "", 80);
+
 /** Threads as `GET /api/me` lists them: the latest first. */
 export const shownThreads = (
-  threads: { id: string; title: string | null; updatedAt: Date }[],
+  threads: { id: string; title: string | null; preview: string | null; updatedAt: Date }[],
   limit: number,
 ): ChatThread[] =>
   threads
     .toSorted((a, b) => b.updatedAt.getTime() - a.updatedAt.getTime())
     .slice(0, limit)
-    .map(({ id, title, updatedAt }) => ({
+    .map(({ id, title, preview, updatedAt }) => ({
       id,
-      title: title?.trim() || "New conversation",
+      title: title?.trim() || beginning(preview) || "New conversation",
       updatedAt: sixDigits(updatedAt),
     }));
 

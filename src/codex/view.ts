@@ -11,7 +11,7 @@ export interface CodexView {
 }
 
 interface StoredView {
-  threads: { id: string; title: string | null; updated: number }[];
+  threads: { id: string; title: string | null; preview: string | null; updated: number }[];
   workers: {
     id: string;
     status: WorkerStatus;
@@ -26,7 +26,7 @@ interface StoredView {
 
 const millis = (column: SQLWrapper) => sql`(extract(epoch from ${column}) * 1000)::double precision`;
 
-const thread = sql`json_build_object('id', ${codexThreads.threadId}, 'title', ${codexThreads.title}, 'updated', ${millis(codexThreads.updatedAt)}) as thread`;
+const thread = sql`json_build_object('id', ${codexThreads.threadId}, 'title', ${codexThreads.title}, 'preview', case when ${codexThreads.title} ~ '\\S' then null else left(${codexThreads.preview}, 200) end, 'updated', ${millis(codexThreads.updatedAt)}) as thread`;
 
 /**
  * `chatThreads` and `codexAccess` of a user as one JSON column of somebody else's statement, so that `GET /api/me` costs one
@@ -54,7 +54,7 @@ export function readCodexView(ctx: Context, stored: unknown, limit: number): Cod
   const { threads, workers } = (typeof stored === "string" ? JSON.parse(stored) : stored) as StoredView;
   return {
     chatThreads: shownThreads(
-      threads.map(({ id, title, updated }) => ({ id, title, updatedAt: new Date(updated) })),
+      threads.map(({ id, title, preview, updated }) => ({ id, title, preview, updatedAt: new Date(updated) })),
       limit,
     ),
     codexAccess: accessOf(

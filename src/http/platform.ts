@@ -28,6 +28,7 @@ export interface Declared {
   ability?: string;
   proof?: string;
   counts?: string;
+  open?: () => boolean;
 }
 
 /** One key a member: Elysia merges `detail` of several macros shallowly. */
@@ -72,6 +73,8 @@ export const platform = new Elysia({ name: "platform" })
     proof: (proof: string) => note({ proof }),
     /** A limiter that the domain counts itself, not when the request reaches its guards: told by the manifest. */
     counts: (counts: string) => note({ counts }),
+    /** Whether the route exists at all on this server: asked before anything else, else 404. */
+    open: (open: () => boolean) => note({ open }),
     /** What whoever is not known reads in his 401. */
     stranger: (stranger: string) => note({ stranger }),
     reading: (reading: Reading) => note({ reading }),

@@ -42,6 +42,7 @@ const declaredKeys = [
   "ability",
   "proof",
   "counts",
+  "open",
 ] as const;
 
 /**

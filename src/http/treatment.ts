@@ -133,7 +133,8 @@ function refuseControls(params: Record<string, string | undefined> | undefined):
 }
 
 async function guard(deps: Treatment, route: Route, request: Request, state: RequestState): Promise<void> {
-  const { guard: who, maybe, guest, csrf, throttle, carries, stranger, ability } = route.declared;
+  const { guard: who, maybe, guest, csrf, throttle, carries, stranger, ability, open } = route.declared;
+  if (open && !open()) throw notFound();
   const { facts } = state;
   const cookieChange = needsCsrf(request, state.path, facts, csrf ?? false);
   if (cookieChange && !isForm(request)) checkCsrf(request, facts, deps.appUrl());

@@ -1,13 +1,15 @@
 import { eq } from "drizzle-orm";
 import { users } from "../../db/schema/identity";
+import type { Config } from "../config";
 import type { Context, Unit } from "../context";
-import { invalid, notFound } from "../refusal";
+import { invalid } from "../refusal";
 import { gravatar, sha256 } from "./credentials";
+import { ensureMemberships } from "./memberships";
 import { emailDomain, foldEmail, nameFromEmail } from "./names";
 import type { Visit } from "./sessions";
 import { wholeSecond } from "./times";
 import { type MintedToken, mintToken } from "./tokens";
-import { createUser, findUserByEmail, type UserRow } from "./users";
+import { createUser, findUserByEmail, type Reconciled, type UserRow } from "./users";
 
 /** `local` and `testing` open what would be a hole elsewhere (auth.md 2.3, 2.12). */
 export const isTestGround = (env: string): boolean => env === "local" || env === "testing";
@@ -28,10 +30,13 @@ export interface Registered {
   autopilot: unknown;
 }
 
-/** Makes or finds a user and always a token for him (auth.md 2.3). 404 unless this is a test ground with sign-up on. */
+/** Whether `POST /api/auth/register` exists: on a test ground with sign-up on. */
+export const signUpIsOpen = (config: Config): boolean =>
+  isTestGround(config.APP_ENV) && config.OA_AUTH_API_SIGNUP_ENABLED;
+
+/** Makes or finds a user and always a token for him (auth.md 2.3). */
 export async function register(ctx: Context, wanted: Registration, visit: Visit): Promise<Registered> {
   const { config } = ctx;
-  if (!isTestGround(config.APP_ENV) || !config.OA_AUTH_API_SIGNUP_ENABLED) throw notFound();
   const email = foldEmail(wanted.email);
   const allowed = config.OA_AUTH_API_SIGNUP_ALLOWED_DOMAINS.map((domain) => domain.toLowerCase());
   if (allowed.length && !allowed.includes(emailDomain(email))) {
@@ -77,6 +82,7 @@ async function registeredUser(ctx: Context, { db }: Unit, email: string, name: s
   const user = found ?? (await findUserByEmail(db, email));
   if (!user)
     throw invalid("email", "Unable to complete sign-in because this account is already linked. Please try again.");
+  await ensureMemberships(db, user.id, email);
   const nameless = !user.name.trim() || foldEmail(user.name) === email;
   const [row] = await db
     .update(users)
@@ -92,7 +98,7 @@ async function registeredUser(ctx: Context, { db }: Unit, email: string, name: s
 }
 
 /** The user of a signed test-login link (auth.md 2.12): made or overwritten each time. */
-export async function testUser(ctx: Context, unit: Unit, email: string, name: string | null): Promise<UserRow> {
+export async function testUser(ctx: Context, unit: Unit, email: string, name: string | null): Promise<Reconciled> {
   const now = wholeSecond(ctx.now());
   const values = {
     name: (name ?? nameFromEmail(email, "Maintenance Tester")).slice(0, 255),
@@ -101,7 +107,7 @@ export async function testUser(ctx: Context, unit: Unit, email: string, name: st
   const found = await findUserByEmail(unit.db, email);
   if (!found) {
     const created = await createUser(unit.db, { ...values, email, avatar: gravatar(email), verifiedAt: now, now });
-    if (created) return created;
+    if (created) return { user: created, created: true };
   }
   const user = found ?? (await findUserByEmail(unit.db, email));
   if (!user) throw invalid("email", "Invalid email.");
@@ -115,5 +121,5 @@ export async function testUser(ctx: Context, unit: Unit, email: string, name: st
     })
     .where(eq(users.id, user.id))
     .returning();
-  return row ?? user;
+  return { user: row ?? user, created: false };
 }

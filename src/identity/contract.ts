@@ -271,6 +271,8 @@ export const Deleted = t.Object(
 );
 export const ProfileUpdate = t.Object({ name: t.String({ maxLength: 255, examples: ["Chris David"] }) });
 export const ProfileDeletion = t.Object({ email: t.String({ format: "email", examples: ["chris@openagents.com"] }) });
+/** On the web route the address need not be sent, but if it is, it must be the right one. */
+export const WebDeletion = t.Object({ email: t.Optional(t.Nullable(t.String({ format: "email" }))) });
 
 export const Memberships = t.Object({
   data: t.Object({ activeOrgId: t.String(), memberships: t.Array(MembershipView) }),

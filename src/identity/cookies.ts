@@ -15,11 +15,16 @@ export function clearSessionCookies(request: Request): void {
   clearCookie(request, "oa_refresh_token");
 }
 
-/** What sign-out and account deletion take away; the device id stays. */
-export function clearSignInCookies(request: Request): void {
+/** What the deletion of an account takes away; the device id stays. */
+export function clearAccountCookies(request: Request): void {
   clearSessionCookies(request);
-  clearCookie(request, "oa_magic_challenge");
   clearCookie(request, "oa_local_test_auth");
+}
+
+/** What sign-out takes away. */
+export function clearSignInCookies(request: Request): void {
+  clearAccountCookies(request);
+  clearCookie(request, "oa_magic_challenge");
 }
 
 export const setChallengeCookie = (ctx: Context, request: Request, challenge: string): void =>

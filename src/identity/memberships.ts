@@ -48,16 +48,26 @@ export async function ensureMemberships(db: Database, userId: number, email: str
     .onConflictDoNothing();
 }
 
-/** Memberships by organisation id; if none is the default, the first is. Made on first use. */
+/** Memberships by organisation id. Made on first use; if none is the default, the first becomes it. */
 export async function membershipsOf(db: Database, userId: number, email: string): Promise<Membership[]> {
-  const found = await readMemberships(db, userId);
-  if (found.length) return found;
-  await ensureMemberships(db, userId, email);
-  return readMemberships(db, userId);
+  let found = await readMemberships(db, userId);
+  if (!found.length) {
+    await ensureMemberships(db, userId, email);
+    found = await readMemberships(db, userId);
+  }
+  const [first] = found;
+  if (first && !found.some((membership) => membership.defaultOrg)) {
+    await db
+      .update(orgMemberships)
+      .set({ defaultOrg: true })
+      .where(and(eq(orgMemberships.userId, userId), eq(orgMemberships.orgId, first.orgId)));
+    first.defaultOrg = true;
+  }
+  return found;
 }
 
-async function readMemberships(db: Database, userId: number): Promise<Membership[]> {
-  const rows = await db
+const readMemberships = (db: Database, userId: number): Promise<Membership[]> =>
+  db
     .select({
       orgId: orgMemberships.orgId,
       orgSlug: orgMemberships.orgSlug,
@@ -68,9 +78,6 @@ async function readMemberships(db: Database, userId: number): Promise<Membership
     .from(orgMemberships)
     .where(eq(orgMemberships.userId, userId))
     .orderBy(asc(sql`${orgMemberships.orgId} collate "C"`));
-  if (rows[0] && !rows.some((row) => row.defaultOrg)) rows[0].defaultOrg = true;
-  return rows;
-}
 
 export const defaultOrgOf = (memberships: Membership[], userId: number): string =>
   memberships.find((membership) => membership.defaultOrg)?.orgId ?? personalOrg(userId);

@@ -18,7 +18,7 @@ import {
   ProfileUpdate,
   ProfileUpdated,
 } from "./contract";
-import { clearSignInCookies } from "./cookies";
+import { clearAccountCookies } from "./cookies";
 import { chatLimitOf, viewOf } from "./guard";
 import { invite } from "./login-links";
 import { decide, membershipsOf } from "./memberships";
@@ -120,7 +120,7 @@ export const profileApi = (ctx: Context, neighbours: Neighbours) => {
       async ({ request, caller, facts, body }) => {
         confirmDeletion(caller, body.email);
         await deleteUser(ctx, caller.user, { source: "api", visit: facts, who: whoOf(caller) });
-        clearSignInCookies(request);
+        clearAccountCookies(request);
         return { data: { deleted: true } };
       },
       {

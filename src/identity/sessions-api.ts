@@ -13,7 +13,7 @@ import {
   SessionShow,
   SignedOut,
 } from "./contract";
-import { clearSignInCookies } from "./cookies";
+import { clearSessionCookies, clearSignInCookies } from "./cookies";
 import { deviceIdOf } from "./devices";
 import { membershipsOf } from "./memberships";
 import type { Neighbours } from "./neighbours";
@@ -59,20 +59,19 @@ export const sessionsApi = (ctx: Context, { codexAccess }: Neighbours) => {
   };
 
   const revoke = async (request: Request, caller: Caller, facts: Facts, body: (typeof RevokeRequest)["static"]) => {
-    const deviceId = deviceIdOf(body.device_id);
     const revoked = await revokeSessions(
       ctx,
       caller,
       {
         sessionId: body.session_id ?? null,
-        deviceId,
+        deviceId: body.device_id ?? null,
         all: body.revoke_all_sessions === true,
         includeCurrent: body.include_current === true,
         reason: body.reason ?? null,
       },
       facts,
     );
-    if (revoked.sessionIds.includes(caller.sessionId)) clearSignInCookies(request);
+    if (revoked.sessionIds.includes(caller.sessionId)) clearSessionCookies(request);
     return {
       ok: true,
       revokedSessionIds: revoked.sessionIds,

@@ -1,11 +1,12 @@
 import { and, desc, eq, inArray, lte, ne, sql } from "drizzle-orm";
 import type { Database } from "../../db/database";
-import { authRefreshTokens, authSessions } from "../../db/schema/identity";
+import { authRefreshTokens, authSessions, users } from "../../db/schema/identity";
 import type { Context, Unit } from "../context";
 import type { Caller } from "../http/caller";
 import type { Facts } from "../http/facts";
 import { forbidden, invalid } from "../refusal";
 import { accessToken, refreshToken, refreshTokenId, sessionId, sha256 } from "./credentials";
+import { deviceIdOf } from "./devices";
 import { announceRevocation, type RevocationReason, revocationReasons } from "./revocations";
 import { later, wholeSecond } from "./times";
 
@@ -186,6 +187,7 @@ export async function listSessions(
 
 export interface RevokeRequest {
   sessionId: string | null;
+  /** As it was sent. */
   deviceId: string | null;
   all: boolean;
   includeCurrent: boolean;
@@ -213,19 +215,20 @@ export async function revokeSessions(
       "Provide exactly one revocation target: session_id, device_id, or revoke_all_sessions=true.",
     );
   }
-  const reason = wanted.reason ?? "user_requested";
-  if (!isReason(reason)) throw invalid("reason", "The selected reason is invalid.");
   const userId = caller.user.id;
   const now = wholeSecond(ctx.now());
   return ctx.commit(async (unit) => {
     if (wanted.sessionId !== null) await ownSession(unit.db, wanted.sessionId, userId);
+    const deviceId = deviceIdOf(wanted.deviceId);
+    const reason = wanted.reason ?? "user_requested";
+    if (!isReason(reason)) throw invalid("reason", "The selected reason is invalid.");
     const ended = await endSessions(unit, {
       userId,
       where: and(
         eq(authSessions.userId, userId),
         sql`${authSessions.refreshExpiresAt} > ${now.toISOString()}::timestamptz`,
         wanted.sessionId === null ? undefined : eq(authSessions.id, wanted.sessionId),
-        wanted.deviceId === null ? undefined : eq(authSessions.deviceId, wanted.deviceId),
+        wanted.deviceId === null ? undefined : eq(authSessions.deviceId, deviceId ?? ""),
         wanted.includeCurrent ? undefined : ne(authSessions.id, caller.sessionId),
       ),
       reason,
@@ -273,19 +276,36 @@ export async function signOut(ctx: Context, caller: Caller, visit: Visit): Promi
 export const signOutByRefresh = (ctx: Context, token: string, visit: Visit): Promise<void> =>
   ctx.commit(async (unit) => {
     const [row] = await unit.db
-      .select({ id: authSessions.id, userId: authSessions.userId })
+      .select({
+        id: authSessions.id,
+        userId: authSessions.userId,
+        orgId: authSessions.activeOrgId,
+        deviceId: authSessions.deviceId,
+        email: users.email,
+      })
       .from(authRefreshTokens)
       .innerJoin(authSessions, eq(authSessions.id, authRefreshTokens.sessionId))
+      .innerJoin(users, eq(users.id, authSessions.userId))
       .where(and(eq(authRefreshTokens.tokenHash, sha256(token)), eq(authRefreshTokens.state, "active")));
     if (!row) return;
-    await endSessions(unit, {
-      userId: row.userId,
-      where: eq(authSessions.id, row.id),
+    const { id: sessionId, userId, orgId, deviceId, email } = row;
+    const { sessionIds } = await endSessions(unit, {
+      userId,
+      where: eq(authSessions.id, sessionId),
       reason: "user_requested",
       now: wholeSecond(ctx.now()),
       requestId: visit.requestId,
     });
-    unit.audit({ event: "auth.logout.completed", requestId: visit.requestId, userId: row.userId, sessionId: row.id });
+    if (!sessionIds.length) return;
+    unit.audit({
+      event: "auth.logout.completed",
+      requestId: visit.requestId,
+      userId,
+      sessionId,
+      orgId,
+      deviceId,
+    });
+    unit.after(() => ctx.analytics.capture(email, "user logged out"));
   });
 
 /** Ends all sessions of a user for an operator. Returns what ended. */

@@ -6,7 +6,7 @@ import type { Facts } from "../http/facts";
 import { limits } from "../http/limits";
 import { platform } from "../http/platform";
 import { invalid, Refusal, unauthorized } from "../refusal";
-import { register } from "./bootstrap";
+import { register, signUpIsOpen } from "./bootstrap";
 import {
   CodeCheck,
   CodeRequest,
@@ -147,6 +147,7 @@ export const signInApi = (ctx: Context, { makeAutopilot }: Neighbours) =>
         });
       },
       {
+        open: () => signUpIsOpen(ctx.config),
         throttle: limits.signUp,
         body: Registration,
         response: { 200: Registered, 201: Registered },

@@ -8,7 +8,7 @@ import { emailIsWelcome, takeInvite } from "./admission";
 import { appSecret } from "./app-secrets";
 import { challengeId, hmac256, sha256, uuid5Dns } from "./credentials";
 import { codeMail, mailPayload } from "./mail";
-import { defaultOrgOf, membershipsOf } from "./memberships";
+import { defaultOrgOf, ensureMemberships, membershipsOf } from "./memberships";
 import { emailDomain, foldEmail } from "./names";
 import {
   mailIsConfigured,
@@ -225,6 +225,7 @@ export async function openFor(
   newUser: boolean,
   how: Admission,
 ): Promise<SignedIn> {
+  if (!newUser) await ensureMemberships(unit.db, user.id, user.email);
   const memberships = await membershipsOf(unit.db, user.id, user.email);
   const opened = await openSession(ctx, unit, {
     userId: user.id,

@@ -52,8 +52,8 @@ export async function testLogin(
   if (!config.OA_AUTH_LOCAL_TEST_LOGIN_ALLOWED_EMAILS.some((allowed) => foldEmail(allowed) === email))
     throw forbidden("Forbidden.");
   return ctx.commit(async (unit) => {
-    const user = await testUser(ctx, unit, email, query.get("name")?.trim() || null);
-    return openFor(ctx, unit, user, false, {
+    const { user, created } = await testUser(ctx, unit, email, query.get("name")?.trim() || null);
+    return openFor(ctx, unit, user, created, {
       ...how,
       tokenName: "device:unknown",
       client: null,

@@ -24,6 +24,9 @@ export interface Reconciled {
   created: boolean;
 }
 
+/** The baseline's row for everybody who is not signed in: here nobody can be it (auth.md 3.2). */
+const nobody = "guest@openagents.internal";
+
 export const localId = (): string => `local_${randomHex()}`;
 
 /** Whether the e-mail is in the allowlist of administrators (auth.md 3.11). */
@@ -75,6 +78,7 @@ export async function reconcileUser(
 ): Promise<Reconciled | null> {
   const email = foldEmail(identity.email);
   const name = identity.name.trim();
+  if (email === nobody) return null;
   for (let round = 0; round < 3; round++) {
     const { byId, byEmail } = await candidates(db, identity.providerId, email);
     const row = byEmail ?? byId;
@@ -137,7 +141,6 @@ async function refreshUser(
     const [updated] = await db.transaction((point) =>
       point.update(users).set(values).where(eq(users.id, row.id)).returning(),
     );
-    if (updated) await ensureMemberships(db, updated.id, updated.email);
     return updated ?? null;
   } catch (error) {
     if (isUniqueViolation(error)) return null;
@@ -165,6 +168,7 @@ export interface NewUser {
 
 /** Inserts a user with the first free handle of his e-mail; null when e-mail or provider id are taken. */
 export async function createUser(db: Database, wanted: NewUser): Promise<UserRow | null> {
+  if (wanted.email === nobody) return null;
   const base = handleBase(wanted.email);
   const taken = await takenHandles(db, base);
   for (let n = 0; ; n++) {

@@ -8,8 +8,8 @@ import { platform } from "../http/platform";
 import { type Schema, translate } from "../http/translate";
 import { expectsJson } from "../http/treatment";
 import { invalidFields, notFound, Refusal } from "../refusal";
-import { CodeCheck, CodeRequest, ProfileUpdate } from "./contract";
-import { clearSignInCookies, returnPath, setChallengeCookie, setFlash } from "./cookies";
+import { CodeCheck, CodeRequest, ProfileUpdate, WebDeletion } from "./contract";
+import { clearAccountCookies, clearSignInCookies, returnPath, setChallengeCookie, setFlash } from "./cookies";
 import { signInDevice } from "./devices";
 import { noteRefusal } from "./guard";
 import { useLoginLink } from "./login-links";
@@ -173,10 +173,10 @@ export const webApi = (ctx: Context, guards: Guards, { isPage = () => true, link
       "/settings/profile",
       async ({ request, caller, facts, body, set }) => {
         const remove = async () => {
-          const { email } = (body ?? {}) as { email?: unknown };
-          if (typeof email === "string") confirmDeletion(caller, email);
+          const { email } = formOf(WebDeletion, body);
+          if (email) confirmDeletion(caller, email);
           await deleteUser(ctx, caller.user, { source: "web", visit: facts, who: whoOf(caller) });
-          clearSignInCookies(request);
+          clearAccountCookies(request);
         };
         if (expectsJson(request)) {
           await remove();

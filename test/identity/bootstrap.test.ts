@@ -119,11 +119,12 @@ for (const engine of engines) {
       });
 
       test.each([[{ OA_AUTH_API_SIGNUP_ENABLED: false }], [{ APP_ENV: "production" }], [{ APP_ENV: "staging" }]])(
-        "%j: 404",
+        "case 16: %j: 404, whatever is sent",
         async (over) => {
           await app.withConfig(over, async () => {
             const answer = await register({ email: "a@b.c" });
             expect([answer.status, answer.json.message]).toEqual([404, "Not found."]);
+            expect((await register({ email: 7 })).status).toBe(404);
           });
         },
       );
@@ -162,6 +163,10 @@ for (const engine of engines) {
           name: "MaintenanceTester",
           workosId: "test_local_f613994747640b8610308c74",
           avatar: "https://www.gravatar.com/avatar/dc9cafb26e983741174c56faf525d055?d=identicon",
+        });
+        expect((await app.audit()).at(-1)).toMatchObject({
+          event: "auth.web.verify.completed",
+          attributes: { new_user: "true" },
         });
         const again = await open(testLoginLink(key, "", { email: "TESTER@openagents.com", expires }));
         const second = await app.send("GET", "/api/me", { headers: { cookie: cookiesOf(again) } });

@@ -54,8 +54,20 @@ for (const engine of engines) {
         .insert(codexThreads)
         .values([
           thread(ann.id, "old-empty", { createdAt: at(1), updatedAt: at(90) }),
-          thread(ann.id, "with-messages", { createdAt: at(2), updatedAt: at(5), messageCount: 2, title: "  " }),
-          thread(ann.id, "earlier", { createdAt: at(1), updatedAt: at(4), messageCount: 1, title: 'A "title"' }),
+          thread(ann.id, "with-messages", {
+            createdAt: at(2),
+            updatedAt: at(5),
+            messageCount: 2,
+            title: " \t",
+            preview: " How it began\nand went on",
+          }),
+          thread(ann.id, "earlier", {
+            createdAt: at(1),
+            updatedAt: at(4),
+            messageCount: 1,
+            title: 'A "title"',
+            preview: "x",
+          }),
           thread(ann.id, "newest-empty", { createdAt: at(6), updatedAt: at(6) }),
           thread(ann.id, "archived", { createdAt: at(7), updatedAt: at(7), messageCount: 1, archivedAt: at(8) }),
           thread(ben.id, "someone-else", { createdAt: at(9), updatedAt: at(9), messageCount: 1 }),
@@ -95,6 +107,11 @@ for (const engine of engines) {
             "newest-empty",
             "with-messages",
             "earlier",
+          ]);
+          expect(json.data.chatThreads.map(({ title }: { title: string }) => title)).toEqual([
+            "New conversation",
+            "How it began",
+            'A "title"',
           ]);
           expect(json.data.codexAccess).toMatchObject({ workerId: "codexw_2", status: "ready", chatgptLinked: true });
         }

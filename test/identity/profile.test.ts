@@ -254,7 +254,17 @@ for (const engine of engines) {
       expect(flashOf(setCookieOf(wrong, "oa_flash"))).toEqual({
         errors: { email: "Email confirmation does not match the authenticated user." },
       });
+      for (const body of [{ email: ["webform@a.example"] }, { email: 5 }, { email: "webform" }])
+        expect((await app.send("DELETE", "/settings/profile", { headers: { cookie, ...json }, body })).status).toBe(
+          422,
+        );
       const gone = await app.send("DELETE", "/settings/profile", { headers: { cookie } });
+      expect(gone.headers.getSetCookie().map((line) => line.split("=")[0])).toEqual([
+        "oa_access_token",
+        "oa_refresh_token",
+        "oa_local_test_auth",
+        "oa_flash",
+      ]);
       expect([gone.status, gone.headers.get("location")]).toEqual([303, "/"]);
       expect(flashOf(setCookieOf(gone, "oa_flash"))).toEqual({ status: "profile-deleted" });
       expect(await rowsOf(id)).toEqual([0, 0, 0, 0]);

@@ -271,6 +271,10 @@ for (const engine of engines) {
       expect(await alive(a.token)).toBe(true);
       const self = await revoke({ revoke_all_sessions: true, include_current: true, reason: "security_policy" });
       expect(self.json).toMatchObject({ revokedSessionIds: [a.sessionId], reason: "security_policy" });
+      expect(self.headers.getSetCookie().map((line) => line.split("=")[0])).toEqual([
+        "oa_access_token",
+        "oa_refresh_token",
+      ]);
       expect(await alive(a.token)).toBe(false);
       expect((await app.audit()).filter((row) => row.event === "auth.sessions.revoked").at(-1)?.attributes).toEqual({
         reason: "security_policy",
@@ -299,6 +303,8 @@ for (const engine of engines) {
         [{ session_id: stranger.sessionId }, 403, "Requested session is not owned by current user.", null],
         [{ device_id: "a b" }, 422, "Device id contains unsupported characters.", "device_id"],
         [{ device_id: "d", reason: "boredom" }, 422, "The selected reason is invalid.", "reason"],
+        [{ session_id: "sess_x", device_id: "a b" }, 422, target, "target"],
+        [{ session_id: "sess_unknown", reason: "boredom" }, 422, "Requested session does not exist.", "session_id"],
       ];
       for (const [body, status, message, field] of cases) {
         const answer = await app.send("POST", "/api/v1/auth/sessions/revoke", { as: token, body });

@@ -334,6 +334,8 @@ for (const engine of engines) {
       expect(out.headers.get("location")).toBe("/login");
       const refused = await app.send("POST", "/api/auth/refresh", { body: { refresh_token: refresh } });
       expect(refused.status).toBe(401);
+      expect(app.analytics.at(-1)).toMatchObject({ id: "idle@a.example", event: "user logged out" });
+      expect((await app.audit()).filter(({ event }) => event === "auth.logout.completed")).toHaveLength(2);
     });
 
     test("2.0: the CSRF cookie", async () => {
