@@ -46,7 +46,9 @@ export function treatment(deps: Treatment) {
       if (failed && error instanceof Refusal) await deps.guards.refused?.(failed, error, state.facts);
       if (error instanceof SignedIn) return redirect(deps, request, state, "/");
       const answer = code === "NOT_FOUND" ? unmatched(deps.routes, request, state.path) : explain(deps, state, error);
-      if (deps.page && wantsPage(deps.routes.get(`${request.method} ${state.route}`), request)) {
+      const isPage = wantsPage(deps.routes.get(`${request.method} ${state.route}`), request);
+      if (isPage && answer.status === 401) return redirect(deps, request, state, "/login");
+      if (deps.page && isPage) {
         const page = deps.page(request, state, answer.status);
         if (page) return page;
       }

@@ -23,7 +23,7 @@ export interface IdentityApp extends TestApp {
   /** Settings for the time of `work` only. */
   withConfig<T>(over: Partial<{ -readonly [N in keyof Config]: Config[N] }>, work: () => Promise<T>): Promise<T>;
   /** Signs in with the mock provider, as an API client unless `client` says. */
-  signIn(email: string, how?: { device?: string; client?: string }): Promise<Session>;
+  signIn(email: string, how?: SignInHow): Promise<Session>;
   audit(): Promise<
     { event: string; outcome: string; requestId: string; attributes: Record<string, string>; userId: number | null }[]
   >;
@@ -56,6 +56,38 @@ export const cookiesOf = (answer: Answer): string =>
 export const setCookieOf = (answer: Answer, name: string): string | undefined =>
   answer.headers.getSetCookie().find((line) => line.startsWith(`${name}=`));
 
+interface SignInHow {
+  device?: string;
+  client?: string;
+}
+
+/** Signs in with the mock provider through any surface. `from` is an address that no throttle has seen. */
+export async function signInThrough(
+  send: TestApp["send"],
+  email: string,
+  from: string,
+  { device, client }: SignInHow = {},
+): Promise<Session> {
+  const sent = await send("POST", "/api/auth/email", { body: { email }, peer: from });
+  const answer = await send("POST", "/api/auth/verify", {
+    body: { code: "123456", challenge_id: sent.json.challengeId, ...(device ? { device_id: device } : {}) },
+    headers: client ? { "x-client": client } : {},
+    peer: from,
+  });
+  if (answer.status !== 200) throw new Error(`sign-in failed: ${answer.text}`);
+  const { user, token, refreshToken, sessionId } = answer.json;
+  return { id: user.id, email: user.email, token, refresh: refreshToken, sessionId, cookie: cookiesOf(answer), answer };
+}
+
+/** Addresses, each given once. */
+export function peers(): () => string {
+  let given = 0;
+  return () => {
+    given++;
+    return `198.51.${100 + (given >> 8)}.${given & 255}`;
+  };
+}
+
 /** Identity's routes on a fresh database, with the mock provider unless `env` says otherwise. */
 export async function identityApp(
   engine: Engine,
@@ -76,11 +108,7 @@ export async function identityApp(
       return [identityApi(ctx, neighbours)];
     },
   });
-  let address = 0;
-  const peer = () => {
-    address++;
-    return `198.51.${100 + (address >> 8)}.${address & 255}`;
-  };
+  const peer = peers();
   const { config } = app.ctx;
   return Object.assign(app, {
     analytics,
@@ -95,26 +123,7 @@ export async function identityApp(
         Object.assign(config, before);
       }
     },
-    async signIn(email: string, { device, client }: { device?: string; client?: string } = {}): Promise<Session> {
-      const from = peer();
-      const sent = await app.send("POST", "/api/auth/email", { body: { email }, peer: from });
-      const answer = await app.send("POST", "/api/auth/verify", {
-        body: { code: "123456", challenge_id: sent.json.challengeId, ...(device ? { device_id: device } : {}) },
-        headers: client ? { "x-client": client } : {},
-        peer: from,
-      });
-      if (answer.status !== 200) throw new Error(`sign-in failed: ${answer.text}`);
-      const { user, token, refreshToken, sessionId } = answer.json;
-      return {
-        id: user.id,
-        email: user.email,
-        token,
-        refresh: refreshToken,
-        sessionId,
-        cookie: cookiesOf(answer),
-        answer,
-      };
-    },
+    signIn: (email: string, how: SignInHow = {}) => signInThrough(app.send, email, peer(), how),
     async audit() {
       const rows = await app.ctx.db.select().from(auditEvents).orderBy(asc(auditEvents.id));
       return rows.map((row) => ({

@@ -50,28 +50,26 @@ for (const engine of engines) {
     test("case 12: the same as the two readers of the Codex domain, without asking them", async () => {
       const ann = await app.person("ann@a.example");
       const ben = await app.person("ben@a.example");
-      await app.ctx.db
-        .insert(codexThreads)
-        .values([
-          thread(ann.id, "old-empty", { createdAt: at(1), updatedAt: at(90) }),
-          thread(ann.id, "with-messages", {
-            createdAt: at(2),
-            updatedAt: at(5),
-            messageCount: 2,
-            title: " \t",
-            preview: " How it began\nand went on",
-          }),
-          thread(ann.id, "earlier", {
-            createdAt: at(1),
-            updatedAt: at(4),
-            messageCount: 1,
-            title: 'A "title"',
-            preview: "x",
-          }),
-          thread(ann.id, "newest-empty", { createdAt: at(6), updatedAt: at(6) }),
-          thread(ann.id, "archived", { createdAt: at(7), updatedAt: at(7), messageCount: 1, archivedAt: at(8) }),
-          thread(ben.id, "someone-else", { createdAt: at(9), updatedAt: at(9), messageCount: 1 }),
-        ]);
+      await app.ctx.db.insert(codexThreads).values([
+        thread(ann.id, "old-empty", { createdAt: at(1), updatedAt: at(90) }),
+        thread(ann.id, "with-messages", {
+          createdAt: at(2),
+          updatedAt: at(5),
+          messageCount: 2,
+          title: " \t",
+          preview: " How it began\nand went on",
+        }),
+        thread(ann.id, "earlier", {
+          createdAt: at(1),
+          updatedAt: at(4),
+          messageCount: 1,
+          title: 'A "title"',
+          preview: "x",
+        }),
+        thread(ann.id, "newest-empty", { createdAt: at(6), updatedAt: at(6) }),
+        thread(ann.id, "archived", { createdAt: at(7), updatedAt: at(7), messageCount: 1, archivedAt: at(8) }),
+        thread(ben.id, "someone-else", { createdAt: at(9), updatedAt: at(9), messageCount: 1 }),
+      ]);
       const worker = (workerId: string, over: object) => ({
         id: randomUUID(),
         workerId,

@@ -393,12 +393,17 @@ for (const engine of engines) {
         email: "ana@a.example",
         workosId: "user_ana",
       });
+      const how = {
+        authorization: `Bearer ${workos.apiKey}`,
+        userAgent: "OpenAgents",
+        contentType: "application/json",
+      };
       expect(workos.calls).toEqual([
         {
           method: "POST",
           path: "/user_management/magic_auth",
           body: { email: "Ana@A.example" },
-          authorization: `Bearer ${workos.apiKey}`,
+          ...how,
         },
         {
           method: "POST",
@@ -412,7 +417,7 @@ for (const engine of engines) {
             ip_address: expect.stringContaining("198.51."),
             user_agent: "Test/1",
           },
-          authorization: `Bearer ${workos.apiKey}`,
+          ...how,
         },
       ]);
       expect(app.log.join("\n")).not.toContain(code);
@@ -436,7 +441,12 @@ for (const engine of engines) {
     test.each([
       ["500", "Unable to send a sign-in code right now. Please try again."],
       ["400", "Unable to send a sign-in code right now. Please try again."],
+      ["401", "Unable to send a sign-in code right now. Please try again."],
+      ["429", "Unable to send a sign-in code right now. Please try again."],
       ["html", "Unable to send a sign-in code right now. Please try again."],
+      ["garbage", "Unable to send a sign-in code right now. Please try again."],
+      ["huge", "Unable to send a sign-in code right now. Please try again."],
+      ["redirect", "Unable to send a sign-in code right now. Please try again."],
       ["no_user_id", "Sign-in provider response was invalid. Please try again."],
     ] as const)("case 3: magic_auth answers %s", async (kind, message) => {
       workos.fault = { at: "magic_auth", kind };
@@ -456,6 +466,11 @@ for (const engine of engines) {
     test.each([
       ["500", "That code is invalid or expired. Request a new one.", 1],
       ["html", "That code is invalid or expired. Request a new one.", 1],
+      ["garbage", "That code is invalid or expired. Request a new one.", 1],
+      ["huge", "That code is invalid or expired. Request a new one.", 1],
+      ["401", "That code is invalid or expired. Request a new one.", 2],
+      ["429", "That code is invalid or expired. Request a new one.", 2],
+      ["redirect", "That code is invalid or expired. Request a new one.", 2],
       ["no_user", "Sign-in provider response was invalid. Please try again.", 1],
       ["no_tokens", "Sign-in provider response was incomplete. Please try again.", 1],
       ["no_email", "Sign-in provider user payload was invalid. Please try again.", 1],
@@ -469,6 +484,23 @@ for (const engine of engines) {
       workos.fault = null;
       expect([answer.status, answer.json.errors]).toEqual([422, { code: [message] }]);
       expect(workos.calls.length - before).toBe(calls);
+    });
+
+    test("a slow provider holds up its own caller only, and its answer counts", async () => {
+      workos.fault = { at: "magic_auth", kind: "slow" };
+      const slow = mail("slow@a.example");
+      while (!workos.waiting()) await Bun.sleep(1);
+      workos.fault = null;
+      const quick = await mail("quick@a.example");
+      expect((await verify(quick.json.challengeId, codeOf("quick@a.example"))).status).toBe(200);
+      workos.release();
+      const sent = await slow;
+      workos.fault = { at: "authenticate", kind: "slow" };
+      const verified = verify(sent.json.challengeId, codeOf("slow@a.example"));
+      while (!workos.waiting()) await Bun.sleep(1);
+      workos.fault = null;
+      workos.release();
+      expect((await verified).status).toBe(200);
     });
 
     test("a provider that is down costs no try", async () => {

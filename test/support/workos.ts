@@ -21,7 +21,26 @@ export interface WorkosPerson {
 }
 
 type At = "magic_auth" | "authenticate" | "users";
-type FaultKind = "500" | "400" | "html" | "hang" | "no_user_id" | "no_user" | "no_tokens" | "no_email" | "by_email_400";
+/**
+ * `slow`: a right answer, but only after `release()`. `garbage`: JSON cut short. `huge`: more than anybody should read.
+ * `redirect`: to a place that would say yes.
+ */
+type FaultKind =
+  | "500"
+  | "400"
+  | "401"
+  | "429"
+  | "html"
+  | "garbage"
+  | "huge"
+  | "redirect"
+  | "slow"
+  | "hang"
+  | "no_user_id"
+  | "no_user"
+  | "no_tokens"
+  | "no_email"
+  | "by_email_400";
 
 export interface FakeWorkos {
   url: string;
@@ -29,9 +48,20 @@ export interface FakeWorkos {
   people: Map<string, WorkosPerson>;
   /** Living codes by folded e-mail. */
   codes: Map<string, string>;
-  calls: { method: string; path: string; body: Record<string, unknown>; authorization: string | null }[];
+  calls: {
+    method: string;
+    path: string;
+    body: Record<string, unknown>;
+    authorization: string | null;
+    userAgent: string | null;
+    contentType: string | null;
+  }[];
   fault: { at: At; kind: FaultKind } | null;
   expiresAt: string | null;
+  /** Calls that wait for `release`, hanging ones too. */
+  waiting(): number;
+  /** Lets the slow and the hanging go on. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -40,6 +70,9 @@ const json = (status: number, body: unknown) => Response.json(body, { status });
 export function fakeWorkos(): FakeWorkos {
   let next = 100_000;
   const hanging: (() => void)[] = [];
+  const release = () => {
+    for (const go of hanging.splice(0)) go();
+  };
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -48,13 +81,23 @@ export function fakeWorkos(): FakeWorkos {
       const path = new URL(request.url).pathname;
       const body = (await request.json().catch(() => ({}))) as Record<string, unknown>;
       const authorization = request.headers.get("authorization");
-      fake.calls.push({ method: request.method, path, body, authorization });
+      fake.calls.push({
+        method: request.method,
+        path,
+        body,
+        authorization,
+        userAgent: request.headers.get("user-agent"),
+        contentType: request.headers.get("content-type"),
+      });
       const at = path.split("/").filter(Boolean)[1] as At;
       const fault = fake.fault?.at === at ? fake.fault.kind : null;
-      if (fault === "hang") {
-        await new Promise<void>((done) => hanging.push(done));
-        return json(504, {});
-      }
+      if (fault === "hang" || fault === "slow") await new Promise<void>((done) => hanging.push(done));
+      if (fault === "hang") return json(504, {});
+      if (fault === "401" || fault === "429") return json(Number(fault), { message: "no" });
+      if (fault === "garbage")
+        return new Response('{"user_id":"user_1","us', { headers: { "content-type": "application/json" } });
+      if (fault === "huge") return json(200, { user_id: "user_1", padding: "x".repeat(2_000_000) });
+      if (fault === "redirect") return Response.redirect("/user_management/anything", 307);
       if (fault === "500") return json(500, { message: "boom", code: "secret-in-error" });
       if (fault === "400") return json(400, { message: "no" });
       if (fault === "html") return new Response("<html>busy</html>", { headers: { "content-type": "text/html" } });
@@ -128,8 +171,10 @@ export function fakeWorkos(): FakeWorkos {
     calls: [],
     fault: null,
     expiresAt: null,
+    waiting: () => hanging.length,
+    release,
     async close() {
-      for (const go of hanging) go();
+      release();
       await server.stop(true);
     },
   };
