@@ -15,6 +15,7 @@ import { identityApi, identityJobs } from "./identity";
 import { createGuards } from "./identity/guard";
 import { providerOf } from "./identity/providers";
 import { definePlatformPrune } from "./jobs/platform-prune";
+import { appKeys } from "./keys";
 import { auditIncompatible, type KhalaSockets, khalaApi, khalaJobs, khalaSockets } from "./khala";
 import { socketPaths } from "./khala/handshake";
 import type { KhalaNode } from "./khala/node";
@@ -23,6 +24,7 @@ import { createArchive } from "./shell/archive";
 import type { WebFiles } from "./shell/files";
 import { isPage } from "./shell/pages";
 import { createShell } from "./shell/shell";
+import { telemetryApi } from "./telemetry/batch-api";
 
 export interface AppParts {
   executable: Pick<Executable, "version" | "buildId">;
@@ -79,6 +81,7 @@ export function createApp(ctx: Context, parts: AppParts): App {
     ),
     codexApi(ctx),
     khalaApi(ctx, khala, access, sockets, executable.buildId),
+    telemetryApi(ctx, () => appKeys(config)[0] as Buffer),
   ];
   identityJobs(ctx);
   codexJobs(ctx);
