@@ -6,12 +6,12 @@ import { watchConnection } from "./khala/topics";
 import { startClock } from "./parts/clock";
 import { copy } from "./parts/copy";
 import { toast } from "./parts/toast";
-import { load, onSignedIn, onSignedOut, session, user, watchSession } from "./session";
+import { type Ending, isAdmin, load, onSignedIn, onSignedOut, session, user, watchSession } from "./session";
 import { chats, watchChats } from "./shell/chats";
 import { offer } from "./shell/commands";
 import { focusComposer, overlay, watchKeys } from "./shell/keys";
 import { watchMachines } from "./shell/machines";
-import { navigate, startRouter } from "./shell/router";
+import { navigate, startRouter, unsaved } from "./shell/router";
 import { threadPath } from "./shell/routes";
 import { toggleSidebar, watchSidebar } from "./shell/sidebar-state";
 import { chooseAppearance, watchTheme } from "./shell/theme";
@@ -88,14 +88,28 @@ function retryOnReturn() {
   });
 }
 
+const ENDINGS: Record<Ending, string> = {
+  logout: "Signed out.",
+  elsewhere: "Signed out.",
+  deleted: "Profile deleted.",
+  expired: "Session expired. Sign in again.",
+};
+
 function announceEndings() {
   onSignedOut.push((why) => {
     if (why !== "expired") forgetDrafts();
-    if (why === "logout") navigate("/", { replace: true });
-    toast(why === "expired" ? "Session expired. Sign in again." : "Signed out.", { name: "session" });
+    unsaved.value = false;
+    if (why === "logout" || why === "deleted") navigate("/", { replace: true });
+    toast(ENDINGS[why], { name: "session" });
   });
   onSignedIn.push(() => phase("ready"));
 }
+
+const PLACES = [
+  ["/settings/profile", "Settings", "profile name delete account codex connection"],
+  ["/settings/sessions", "Sessions", "devices sign out settings"],
+  ["/settings/tokens", "API tokens", "personal access key settings"],
+] as const;
 
 function offerCommands() {
   offer(() => [
@@ -109,6 +123,16 @@ function offerCommands() {
             words: "worker connect",
             run: () => navigate("/pair"),
           },
+          ...PLACES.map(([target, text, words]) => ({
+            id: target,
+            text,
+            words,
+            icon: "gear" as const,
+            run: () => navigate(target),
+          })),
+          ...(isAdmin.value
+            ? [{ id: "admin", text: "Admin", icon: "shield" as const, words: "invite", run: () => navigate("/admin") }]
+            : []),
         ]
       : [{ id: "login", text: "Log in", icon: "login" as const, words: "sign in", run: () => navigate("/login") }]),
     { id: "light", text: "Light theme", icon: "sun", words: "appearance", run: () => chooseAppearance("light") },

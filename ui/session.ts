@@ -5,7 +5,7 @@ import type { Failure } from "./failure";
 
 export type User = Pick<Me["data"]["user"], "id" | "name" | "email" | "handle" | "avatar">;
 /** The parts of `codexAccess` the app reads; the status words are web-ui 2.6. */
-export interface CodexAccess extends Pick<Account, "workerId" | "account"> {
+export interface CodexAccess extends Pick<Account, "workerId" | "account" | "chatgptLinked"> {
   status: "ready" | "worker_offline" | "no_worker" | "not_linked";
 }
 
@@ -21,6 +21,7 @@ export const session = signal<Session>({ kind: "unknown" });
 export const initialChats = signal<ChatThread[]>([]);
 
 export const user = computed(() => (session.value.kind === "user" ? session.value.user : null));
+export const isAdmin = computed(() => session.value.kind === "user" && session.value.isAdmin);
 export const codexAccess = computed(() => (session.value.kind === "user" ? session.value.codexAccess : null));
 
 /** Runs once after a sign-in and after boot with a session; returns nothing. Set by main.tsx. */
@@ -28,7 +29,7 @@ export const onSignedIn: (() => void)[] = [];
 /** Runs when the session ends, before the page changes: sockets, signals, stored state. */
 export const onSignedOut: ((why: Ending) => void)[] = [];
 
-export type Ending = "logout" | "expired" | "elsewhere";
+export type Ending = "logout" | "deleted" | "expired" | "elsewhere";
 
 const tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("oa-session");
 
@@ -77,19 +78,36 @@ function setLeaving(yes: boolean) {
   leaving = yes ? setTimeout(() => setLeaving(false), LEAVING_MS) : null;
 }
 
-/** Ends the session on the server, then here and in the other tabs. */
-export async function logOut(): Promise<Failure | null> {
+/** Ends the session by `request`, then here and in the other tabs. */
+async function leave(why: Ending, request: () => Promise<{ failure?: Failure | undefined }>): Promise<Failure | null> {
   setLeaving(true);
   tabs?.postMessage({ kind: "leaving" });
-  const { failure } = await api.post("/logout", undefined, { guest: true });
+  const { failure } = await request();
   setLeaving(false);
-  if (failure && failure.kind !== "unauthorized") {
+  if (failure) {
     tabs?.postMessage({ kind: "staying" });
     return failure;
   }
   tabs?.postMessage({ kind: "out" });
-  end("logout");
+  end(why);
   return null;
+}
+
+/** Signs out on the server, here and in the other tabs. */
+export const logOut = (): Promise<Failure | null> =>
+  leave("logout", async () => {
+    const { failure } = await api.post("/logout", undefined, { guest: true });
+    return failure?.kind === "unauthorized" ? {} : { failure };
+  });
+
+/** Deletes the account; `email` is what the person typed to confirm it. */
+export const deleteAccount = (email: string): Promise<Failure | null> =>
+  leave("deleted", () => api.delete("/api/settings/profile", { email }));
+
+/** The person's new name, at once wherever it is shown. */
+export function renamed(name: string) {
+  const now = session.value;
+  if (now.kind === "user") session.value = { ...now, user: { ...now.user, name } };
 }
 
 /** The server no longer takes this session. */

@@ -5,8 +5,10 @@ export type PageRule =
   | { kind: "guest" }
   | { kind: "member" }
   | { kind: "admin" }
-  | { kind: "redirect"; guest: string; member: string }
+  | { kind: "redirect"; guest: string; member: string; methods?: readonly string[] }
   | { kind: "missing" };
+
+const anyMethod = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /** Every page by its template, with `:name` for a path parameter. */
 export const pages: Record<string, PageRule> = {
@@ -18,6 +20,11 @@ export const pages: Record<string, PageRule> = {
   "/chat": { kind: "redirect", guest: "/", member: "/" },
   "/chat/:threadId": { kind: "member" },
   "/pair": { kind: "member" },
+  "/settings": { kind: "redirect", guest: "/login", member: "/settings/profile", methods: anyMethod },
+  "/settings/profile": { kind: "member" },
+  "/settings/sessions": { kind: "member" },
+  "/settings/tokens": { kind: "member" },
+  "/admin": { kind: "admin" },
 };
 
 const forms = Object.entries(pages)
@@ -27,6 +34,13 @@ const forms = Object.entries(pages)
 /** The rule of a page path; paths that no page has are missing. */
 export const pageRule = (path: string): PageRule =>
   pages[path] ?? forms.find(([form]) => form.test(path))?.[1] ?? { kind: "missing" };
+
+/** Whether a page answers this method of its path: GET and HEAD, and what its rule names besides. */
+export function isPageMethod(method: string, path: string): boolean {
+  if (method === "GET" || method === "HEAD") return true;
+  const rule = pages[path];
+  return rule?.kind === "redirect" && rule.methods?.includes(method) === true;
+}
 
 /** Whether a return path may lead there (web-ui 2.5). */
 export function isPage(path: string): boolean {

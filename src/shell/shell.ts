@@ -12,7 +12,7 @@ import { randomLetters } from "../letters";
 import { Refusal } from "../refusal";
 import type { Archive } from "./archive";
 import type { WebFile, WebFiles } from "./files";
-import { hasExtension, isForeignPath, isPage, type PageRule, pageRule, pages } from "./pages";
+import { hasExtension, isForeignPath, isPage, isPageMethod, type PageRule, pageRule, pages } from "./pages";
 import { type ReadyFile, readyFile } from "./serve-file";
 import { startFiles } from "./start-files";
 import { folderFile } from "./static-folder";
@@ -39,10 +39,12 @@ interface ShellDeps {
   web: WebFiles;
   /** Files of other builds, where there is a place for them. */
   archive?: Pick<Archive, "find"> | null;
+  /** Pages that this server's configuration takes away. */
+  closed?: (path: string) => boolean;
 }
 
 /** The embedded web app: assets, page fallback, service worker (http-platform 3.6, 3.7; web-ui 2.1). */
-export function createShell({ config, guards, web: built, archive = null }: ShellDeps): Shell {
+export function createShell({ config, guards, web: built, archive = null, closed = () => false }: ShellDeps): Shell {
   const web = startFiles(config, built);
   const { files } = web;
   const folder = config.OA_CONTROL_STATIC_DIR;
@@ -101,9 +103,14 @@ export function createShell({ config, guards, web: built, archive = null }: Shel
   const refuse = (request: Request, state: RequestState, message: string): Response =>
     failure(config, request, state.path, state, errorAnswer(404, "not_found", message));
 
-  const gate = (request: Request, state: RequestState): Response => {
+  const addressOf = (request: Request, path: string): string => {
     const query = request.url.indexOf("?");
-    const wanted = state.path + (query < 0 ? "" : request.url.slice(query));
+    return path + (query < 0 ? "" : request.url.slice(query));
+  };
+
+  /** To the login, which leads on to `path`. */
+  const gate = (request: Request, state: RequestState, path = state.path): Response => {
+    const wanted = addressOf(request, path);
     if (isPage(wanted)) {
       state.cookies ??= [];
       state.cookies.push(
@@ -174,7 +181,7 @@ export function createShell({ config, guards, web: built, archive = null }: Shel
 
   return {
     routes: [
-      ...Object.entries(pages).map(([path, rule]) => pageRoute(path, rule)),
+      ...Object.entries(pages).flatMap(([path, rule]) => pageRoutes(path, rule)),
       ...["/index.html", ...files.keys()]
         .filter((path) => !path.startsWith("/assets/"))
         .map((path) =>
@@ -190,7 +197,7 @@ export function createShell({ config, guards, web: built, archive = null }: Shel
     },
     async page(request, state) {
       const { path } = state;
-      if (request.method !== "GET" && request.method !== "HEAD") return null;
+      if (!isPageMethod(request.method, path)) return null;
       const found = (await fromFolder(request, state)) ?? file(request, state);
       if (found) return found;
       if (path.startsWith("/assets/")) {
@@ -200,18 +207,20 @@ export function createShell({ config, guards, web: built, archive = null }: Shel
       }
       if (isForeignPath(path) || path === "/openapi.json") return null;
       if (path.length > 1 && path.endsWith("/") && !path.includes("//")) {
-        const query = request.url.indexOf("?");
-        const bare = path.replace(/\/+$/, "") || "/";
-        return redirect(request, state, bare + (query < 0 ? "" : request.url.slice(query)), 301);
+        return redirect(request, state, addressOf(request, path.replace(/\/+$/, "") || "/"), 301);
       }
-      const rule = pageRule(path);
+      const rule: PageRule = closed(path) ? { kind: "missing" } : pageRule(path);
       if (rule.kind === "missing") {
         return hasExtension(path)
           ? refuse(request, state, `Asset '${path.slice(1)}' was not found.`)
           : missing(request, state);
       }
       const caller = await visitor(request, state);
-      if (rule.kind === "redirect") return redirect(request, state, caller ? rule.member : rule.guest);
+      if (rule.kind === "redirect") {
+        return !caller && rule.guest === "/login" && isPage(rule.member)
+          ? gate(request, state, rule.member)
+          : redirect(request, state, caller ? rule.member : rule.guest);
+      }
       if (rule.kind === "guest" && caller) return redirect(request, state, "/");
       if ((rule.kind === "member" || rule.kind === "admin") && !caller) return gate(request, state);
       if (rule.kind === "admin" && !caller?.user.isAdmin) return document(request, state, 403);
@@ -220,18 +229,21 @@ export function createShell({ config, guards, web: built, archive = null }: Shel
   };
 }
 
-function pageRoute(path: string, rule: PageRule): Route {
+function pageRoutes(path: string, rule: PageRule): Route[] {
   switch (rule.kind) {
     case "redirect":
-      return earlyRoute("shell", path);
+      return (rule.methods ?? ["GET"]).map((method) => ({
+        ...earlyRoute("shell", path, rule.methods ? { proof: "page" } : {}),
+        method,
+      }));
     case "guest":
-      return earlyRoute("shell", path, { guest: true }, noStore);
+      return [earlyRoute("shell", path, { guest: true }, noStore)];
     case "member":
-      return earlyRoute("shell", path, { proof: "page" }, noStore);
+      return [earlyRoute("shell", path, { proof: "page" }, noStore)];
     case "admin":
-      return earlyRoute("shell", path, { proof: "page, admin" }, noStore);
+      return [earlyRoute("shell", path, { proof: "page, admin" }, noStore)];
     default:
-      return earlyRoute("shell", path, {}, noStore);
+      return [earlyRoute("shell", path, {}, noStore)];
   }
 }
 

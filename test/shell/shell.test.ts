@@ -85,6 +85,12 @@ describe("documents (web-ui 2.1)", () => {
     ["/chat/a%2Fb", "302 /login", "200"],
     ["/pair?code=ABCD", "302 /login", "200"],
     ["/login/link/oa_ll_x", "200", "302 /"],
+    ["/settings", "302 /login", "302 /settings/profile"],
+    ["/settings/profile", "302 /login", "200"],
+    ["/settings/sessions", "302 /login", "200"],
+    ["/settings/tokens", "302 /login", "200"],
+    ["/settings/nothing", "404", "404"],
+    ["/admin", "302 /login", "403"],
     ["/aui", "404", "404"],
     ["/aui/x", "404", "404"],
     ["/nowhere", "404", "404"],
@@ -125,6 +131,25 @@ describe("documents (web-ui 2.1)", () => {
     expect(
       headers.getSetCookie().some((line) => line.startsWith("oa_return_to=%2Fpair%3Fcode%3DWDJB-MJHT; Path=/;")),
     ).toBe(true);
+  });
+
+  test("/settings redirects whatever the method, and leads a guest on to the profile (http-platform 9.3)", async () => {
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
+      const { status, headers } = await get("/settings", { ...html, ...as("ann") }, method);
+      expect([method, status, headers.get("location")]).toEqual([method, 302, "/settings/profile"]);
+      const guest = await get("/settings", html, method);
+      expect([guest.status, guest.headers.get("location")]).toEqual([302, "/login"]);
+      expect(guest.headers.getSetCookie().some((line) => line.startsWith("oa_return_to=%2Fsettings%2Fprofile;"))).toBe(
+        true,
+      );
+    }
+  });
+
+  test("/admin is the shell with 403 for a member and with 200 for an administrator", async () => {
+    const member = await get("/admin", { ...html, ...as("ann") });
+    const admin = await get("/admin", { ...html, ...as("root") });
+    expect([member.status, admin.status]).toEqual([403, 200]);
+    expect(member.body.toString()).toBe(admin.body.toString());
   });
 
   test("a dead cookie is a guest", async () => {

@@ -11,6 +11,8 @@ const TEXTS: Record<string, string> = {
   "code-expired": "Your sign-in code expired. Request a new code.",
   "invalid-code": "Invalid sign-in code. Try again.",
   "signed-out": "Signed out.",
+  "profile-updated": "Profile updated.",
+  "profile-deleted": "Profile deleted.",
 };
 
 export const flashText = (status: string): string => TEXTS[status] ?? "";

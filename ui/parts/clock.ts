@@ -27,6 +27,11 @@ const exactFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", ti
 /** Local date and time in full; invalid → `Unknown time`. */
 export const exact = (at: number): string => (Number.isFinite(at) ? exactFormat.format(at) : "Unknown time");
 
+const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+/** Local date, such as `Dec 25, 2026`. */
+export const day = (at: number): string => dayFormat.format(at);
+
 /** `2 s`, `1m 12s`, `3h 4m` from milliseconds. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

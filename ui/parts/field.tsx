@@ -5,19 +5,22 @@ interface Props {
   label: string;
   value: string;
   onInput: (value: string) => void;
-  type?: "text" | "email";
+  type?: "text" | "email" | "date";
   error?: string | undefined;
   hint?: string | undefined;
   placeholder?: string;
-  autoComplete?: "email" | "one-time-code" | "off";
+  autoComplete?: "email" | "one-time-code" | "name" | "username" | "off";
   inputMode?: "text" | "numeric" | "email";
-  maxLength?: number;
+  min?: string;
+  required?: boolean;
   disabled?: boolean;
   /** Takes the focus when the page is entered. */
   first?: boolean;
   inputClass?: string;
   inputRef?: Ref<HTMLInputElement>;
 }
+
+const TYPES = { text: { type: "text" }, email: { type: "email" }, date: { type: "date" } } as const;
 
 /** A labelled input with its hint and its error; the error is announced and tied to the input. */
 export const Field = ({
@@ -35,7 +38,7 @@ export const Field = ({
   <div class="field">
     <label for={id}>{label}</label>
     <input
-      {...(type === "email" ? { type } : { type: "text" as const })}
+      {...TYPES[type]}
       id={id}
       name={id}
       ref={inputRef ?? null}

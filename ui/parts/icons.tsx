@@ -38,6 +38,10 @@ const PATHS = {
   pencil: "M4 20l1-5L16 4l4 4L9 19z",
   quote: "M6 15c3 0 4-2 4-6H5v5h3M15 15c3 0 4-2 4-6h-5v5h3",
   retry: "M5 12a7 7 0 1 1 2 5M5 20v-4h4",
+  gear: "M4 7h9M17 7h3M15 5v4M4 17h3M11 17h9M9 15v4M4 12h2M10 12h10M8 10v4",
+  phone: "M8 3h8v18H8zM11 18h2",
+  key: "M8 11a4 4 0 1 0 0 8 4 4 0 0 0 0-8M11 12l8-8M16 7l3 3",
+  bell: "M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4",
   alert: "M12 4 3 20h18zM12 10v4M12 17h.01",
 } as const;
 

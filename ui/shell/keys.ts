@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { isAdmin } from "../session";
 import { navigate, route } from "./router";
 import { toggleSidebar } from "./sidebar-state";
 
@@ -23,6 +24,8 @@ export const SHORTCUTS: { group: string; keys: Shortcut[] }[] = [
       { keys: [mod, "B"], text: "Show or hide the sidebar" },
       { keys: ["?"], text: "This sheet" },
       { keys: ["G", "H"], text: "Home" },
+      { keys: ["G", "S"], text: "Settings" },
+      { keys: ["G", "A"], text: "Admin, for administrators" },
       { keys: ["Esc"], text: "Close a dialog, sheet, menu or the palette" },
     ],
   },
@@ -73,7 +76,9 @@ export interface Where {
   afterG: boolean;
   mac: boolean;
 }
-export type Action = "composer" | "palette" | "sidebar" | "shortcuts" | "home" | "g";
+export type Action = "composer" | "palette" | "sidebar" | "shortcuts" | "home" | "settings" | "admin" | "g";
+
+const PLACES: Record<string, Action> = { h: "home", s: "settings", a: "admin" };
 
 /** What a key press means (web-ui 9.2); pure. */
 export function actionOf(press: Press, where: Where): Action | null {
@@ -89,7 +94,8 @@ export function actionOf(press: Press, where: Where): Action | null {
   if (where.typing) return null;
   if (press.key === "?") return "shortcuts";
   if (press.shiftKey) return null;
-  if (where.afterG && key === "h") return "home";
+  const place = where.afterG ? PLACES[key] : undefined;
+  if (place) return place;
   return key === "g" && !press.repeat ? "g" : null;
 }
 
@@ -113,7 +119,7 @@ export function watchKeys() {
       mac,
     });
     if (event.key.toLowerCase() !== "g") gAt = 0;
-    if (!action) return;
+    if (!action || (action === "admin" && !isAdmin.peek())) return;
     if (modal && !(action === "palette" && overlay.value === "palette")) return;
     if (action === "g") {
       gAt = event.timeStamp;
@@ -125,5 +131,7 @@ export function watchKeys() {
     if (action === "shortcuts") overlay.value = "shortcuts";
     if (action === "sidebar") toggleSidebar();
     if (action === "home") navigate("/");
+    if (action === "settings") navigate("/settings/profile");
+    if (action === "admin") navigate("/admin");
   });
 }

@@ -3,7 +3,7 @@ import { cookie, dropCookie, setCookie } from "../cookies";
 import { session } from "../session";
 import { freshId } from "../world";
 import { app } from "./app";
-import { canonical, documentTitle, intent, parse, RETURN_COOKIE, type Route, returnPath } from "./routes";
+import { canonical, documentTitle, intent, parse, RETURN_COOKIE, type Route, returnPath, status } from "./routes";
 
 /**
  * Where the tab is. `route` is what to render: the gate and the alias rules are applied already. A page reads
@@ -21,16 +21,26 @@ export const pageTitle = signal<string | null>(null);
 /** Put before the document title while something waits in a hidden tab. */
 export const badge = signal(false);
 
+/** True while the page holds edits that leaving would lose; it asks before any navigation goes on (web-ui 7.5). */
+export const unsaved = signal(false);
+/** The navigation that waits for an answer: `go` lets it happen, null when none does. */
+export const held = signal<{ go: () => void } | null>(null);
+
 export const title = computed(() => documentTitle(pageTitle.value ?? route.value.title, app.name));
 
 interface Entry {
   key: string;
+  /** Position in the tab's history, so that a step back can be taken back. */
+  at: number;
 }
 
 const positions = new Map<string, number>();
 const POSITIONS = "oa.scroll";
 /** True for back and forward: the page restores its scroll position instead of starting at the top. */
 let restoring = false;
+let position = 0;
+/** A held step through history is being undone. */
+let undoing = false;
 
 const scroller = (): HTMLElement | null => document.getElementById("oa-main-shell");
 
@@ -77,20 +87,33 @@ export function navigate(target: string, { replace = false }: { replace?: boolea
     document.querySelector<HTMLElement>("#oa-main-shell h1")?.focus({ preventScroll: true });
     return;
   }
+  if (unsaved.peek() && !replace) {
+    hold(() => navigate(target));
+    return;
+  }
   remember();
   const key = freshId("e");
-  if (replace) history.replaceState({ key } satisfies Entry, "", address);
-  else history.pushState({ key } satisfies Entry, "", address);
+  if (replace) history.replaceState({ key, at: position } satisfies Entry, "", address);
+  else history.pushState({ key, at: ++position } satisfies Entry, "", address);
   restoring = false;
   show(key);
+}
+
+function hold(leave: () => void) {
+  held.value = {
+    go: () => {
+      unsaved.value = false;
+      leave();
+    },
+  };
 }
 
 /** Changes the address of the page that is shown, without a new entry, scroll or focus (filters, a thread's first id). */
 export function readdress(address: string, { push = false }: { push?: boolean } = {}) {
   remember();
   const key = push ? freshId("e") : entry.value;
-  if (push) history.pushState({ key } satisfies Entry, "", address);
-  else history.replaceState({ key } satisfies Entry, "", address);
+  if (push) history.pushState({ key, at: ++position } satisfies Entry, "", address);
+  else history.replaceState({ key, at: position } satisfies Entry, "", address);
   batch(() => {
     if (push) navigations.value++;
     entry.value = key;
@@ -118,8 +141,9 @@ function show(key: string) {
  * people who are signed in on. While the session is unknown nothing is decided.
  */
 function gated(next: Route): Route {
-  const { kind } = session.peek();
-  if (next.needs === "session" && kind === "guest") {
+  const now = session.peek();
+  const { kind } = now;
+  if ((next.needs === "session" || next.needs === "admin") && kind === "guest") {
     setCookie(RETURN_COOKIE, location.pathname + location.search, 600);
     history.replaceState(history.state, "", "/login");
     return parse("/login");
@@ -127,8 +151,9 @@ function gated(next: Route): Route {
   if ((next.page === "login" || next.page === "login-link") && kind === "user") {
     const target = takeReturnPath();
     history.replaceState(history.state, "", target);
-    return parse(new URL(target, location.href).pathname);
+    return gated(parse(new URL(target, location.href).pathname));
   }
+  if (next.needs === "admin" && now.kind === "user" && !now.isAdmin) return status("forbidden");
   return next;
 }
 
@@ -140,10 +165,10 @@ function takeReturnPath(): string {
 }
 
 /** Shows a status page under the current address (403, 404, 500 of a document or of the page's data). */
-export function showStatus(status: Route) {
+export function showStatus(page: Route) {
   batch(() => {
     pageTitle.value = null;
-    route.value = status;
+    route.value = page;
   });
 }
 
@@ -155,25 +180,37 @@ export function startRouter(documentStatus: number) {
   } catch {
     // no positions
   }
-  const known = (history.state as Partial<Entry> | null)?.key;
-  restoring = known !== undefined;
-  const key = known ?? freshId("e");
+  const known = history.state as Partial<Entry> | null;
+  restoring = known?.key !== undefined;
+  position = known?.at ?? 0;
+  const key = known?.key ?? freshId("e");
   const address = canonical(location.pathname) + location.search + location.hash;
-  history.replaceState({ key } satisfies Entry, "", address);
+  history.replaceState({ key, at: position } satisfies Entry, "", address);
   show(key);
-  if (documentStatus === 403) showStatus({ page: "forbidden", params: {}, title: "Forbidden", needs: "nothing" });
-  if (documentStatus === 500) showStatus({ page: "error", params: {}, title: "Error", needs: "nothing" });
-  if (documentStatus === 404) showStatus({ page: "not-found", params: {}, title: "Not found", needs: "nothing" });
+  if (documentStatus === 403) showStatus(status("forbidden"));
+  if (documentStatus === 500) showStatus(status("error"));
+  if (documentStatus === 404) showStatus(status("not-found"));
 
   document.addEventListener("click", onClick, { capture: true });
   document.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("popstate", () => {
-    const { key } = (history.state as Partial<Entry> | null) ?? {};
+    const { key, at = position } = (history.state as Partial<Entry> | null) ?? {};
+    if (undoing) {
+      undoing = false;
+      return;
+    }
     const samePage = key === undefined || key === entry.value;
     if (samePage) {
       hash.value = location.hash;
       return settleScroll();
     }
+    const step = at - position;
+    if (unsaved.peek() && step !== 0) {
+      undoing = true;
+      history.go(-step);
+      return hold(() => history.go(step));
+    }
+    position = at;
     remember();
     restoring = true;
     show(key);
@@ -192,6 +229,12 @@ export function startRouter(documentStatus: number) {
     },
     { capture: true, passive: true },
   );
+  effect(() => {
+    if (!unsaved.value) return;
+    const warn = (event: Event) => event.preventDefault();
+    addEventListener("beforeunload", warn);
+    return () => removeEventListener("beforeunload", warn);
+  });
   effect(() => {
     document.title = (badge.value ? "● " : "") + title.value;
   });

@@ -5,6 +5,10 @@ export type PageKey =
   | "login"
   | "login-link"
   | "pair"
+  | "settings-profile"
+  | "settings-sessions"
+  | "settings-tokens"
+  | "admin"
   | "not-found"
   | "forbidden"
   | "error"
@@ -16,7 +20,7 @@ export interface Route {
   params: Record<string, string>;
   /** Document title without the app's name; "" is the name alone. Pages with their own data set it later. */
   title: string;
-  needs: "nothing" | "session" | "guest";
+  needs: "nothing" | "session" | "admin" | "guest";
 }
 
 interface Pattern extends Omit<Route, "params"> {
@@ -30,10 +34,22 @@ const PATTERNS: Pattern[] = [
   { path: /^\/login$/, page: "login", title: "Log in", needs: "guest" },
   { path: /^\/login\/link\/([^/]+)$/, names: ["token"], page: "login-link", title: "Sign in", needs: "nothing" },
   { path: /^\/pair$/, page: "pair", title: "Pair a machine", needs: "session" },
+  { path: /^\/settings\/profile$/, page: "settings-profile", title: "Profile settings", needs: "session" },
+  { path: /^\/settings\/sessions$/, page: "settings-sessions", title: "Sessions", needs: "session" },
+  { path: /^\/settings\/tokens$/, page: "settings-tokens", title: "API tokens", needs: "session" },
+  { path: /^\/admin$/, page: "admin", title: "Admin", needs: "admin" },
 ];
 
+/** The pages that have a path. */
+export const pageKeys: readonly PageKey[] = PATTERNS.map(({ page }) => page);
+
 /** Old names of pages; entering one replaces it. */
-const ALIASES: Record<string, string> = { "/chat": "/", "/register": "/login", "/authenticate": "/login" };
+const ALIASES: Record<string, string> = {
+  "/chat": "/",
+  "/register": "/login",
+  "/authenticate": "/login",
+  "/settings": "/settings/profile",
+};
 
 export const status = (page: "not-found" | "forbidden" | "error" | "maintenance"): Route => ({
   page,

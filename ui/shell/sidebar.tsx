@@ -118,6 +118,12 @@ export function Sidebar() {
       </button>
       {now.kind === "user" ? <Chats /> : <div class="gap" />}
       {now.kind === "user" && <Machines />}
+      {now.kind === "user" && now.isAdmin && (
+        <a class="nav" href="/admin" aria-current={route.value.page === "admin" ? "page" : undefined}>
+          <Icon name="shield" />
+          Admin
+        </a>
+      )}
       {now.kind === "user" && <UserMenu user={now.user} />}
       {now.kind === "guest" && (
         <div class="guest-foot">

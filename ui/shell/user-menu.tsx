@@ -58,6 +58,9 @@ export function UserMenu({ user }: { user: User }) {
           </MenuChoice>
         ))}
         <MenuLine />
+        <MenuItem icon="gear" href="/settings/profile">
+          Settings
+        </MenuItem>
         <MenuItem icon="plus" href="/pair">
           Pair a machine
         </MenuItem>

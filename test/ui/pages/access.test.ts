@@ -6,7 +6,7 @@ const user = (status: "ready" | "worker_offline" | "no_worker" | "not_linked"): 
   kind: "user",
   isAdmin: false,
   user: { id: 1, name: "Ana", email: "a@b.c", handle: null, avatar: "" },
-  codexAccess: { status, workerId: null, account: null },
+  codexAccess: { status, workerId: null, account: null, chatgptLinked: false },
 });
 
 test.each([

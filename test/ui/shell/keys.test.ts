@@ -22,6 +22,8 @@ test.each([
   ["? in a text field", { key: "?", shiftKey: true }, typing, null],
   ["g", { key: "g" }, free, "g"],
   ["g then h", { key: "h" }, { ...free, afterG: true }, "home"],
+  ["g then s", { key: "s" }, { ...free, afterG: true }, "settings"],
+  ["g then a", { key: "a" }, { ...free, afterG: true }, "admin"],
   ["h alone", { key: "h" }, free, null],
   ["g then f, a page that does not exist", { key: "f" }, { ...free, afterG: true }, null],
 ] as const)("%s", (_, key, where, action) => expect(actionOf({ ...press, ...key }, where)).toBe(action));

@@ -9,6 +9,10 @@ describe("routes", () => {
     ["/login", "login", {}],
     ["/login/link/oa_ll_x-y_z", "login-link", { token: "oa_ll_x-y_z" }],
     ["/pair", "pair", {}],
+    ["/settings/profile", "settings-profile", {}],
+    ["/settings/sessions", "settings-sessions", {}],
+    ["/settings/tokens", "settings-tokens", {}],
+    ["/admin", "admin", {}],
   ] as const)("%s is %s", (pathname, page, params) => {
     expect(parse(pathname)).toMatchObject({ page, params });
   });
@@ -20,9 +24,10 @@ describe("routes", () => {
     "/chat/a/b",
     "/chat/%zz",
     "/login/link",
-    "/settings/profile",
+    "/settings/nothing",
+    "/settings/profile/x",
     "/l402",
-    "/admin",
+    "/admin/workers/x",
     "/feed",
     "//",
   ])("%s is no page", (pathname) => {
@@ -34,6 +39,8 @@ describe("routes", () => {
     ["/chat", "/"],
     ["/register", "/login"],
     ["/authenticate", "/login"],
+    ["/settings", "/settings/profile"],
+    ["/settings/", "/settings/profile"],
     ["/pair/", "/pair"],
     ["/", "/"],
     ["/chat/x/", "/chat/x"],
@@ -51,18 +58,22 @@ describe("routes", () => {
   ])("title %p", (title, shown) => expect(documentTitle(title, "OpenAgents")).toBe(shown));
 
   test("which pages need what", () => {
-    expect([parse("/").needs, parse("/chat/x").needs, parse("/pair").needs, parse("/login").needs]).toEqual([
+    const needs = (path: string) => parse(path).needs;
+    expect(["/", "/chat/x", "/pair", "/login", "/settings/tokens", "/admin"].map(needs)).toEqual([
       "nothing",
       "session",
       "session",
       "guest",
+      "session",
+      "admin",
     ]);
   });
 });
 
 describe("the return path", () => {
-  test.each(["/", "/pair?code=WDJB-MJHT", "/chat/thread_1#item-2"])("%s is kept", (value) =>
-    expect(returnPath(value)).toBe(value),
+  test.each(["/", "/pair?code=WDJB-MJHT", "/chat/thread_1#item-2", "/admin", "/settings/tokens"])(
+    "%s is kept",
+    (value) => expect(returnPath(value)).toBe(value),
   );
   test.each([
     null,

@@ -1,0 +1,27 @@
+import { useEffect, useRef } from "preact/hooks";
+import { CopyButton } from "./copy";
+
+/** Something shown once, to be copied: selected as soon as it is there, never wrapped or cut when copied. */
+export function Secret({ text, label }: { text: string; label: string }) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    input.current?.focus();
+    input.current?.select();
+  }, [text]);
+  return (
+    <div class="secret">
+      <input
+        ref={input}
+        class="mono"
+        type="text"
+        readOnly
+        aria-label={label}
+        value={text}
+        spellcheck={false}
+        autocomplete="off"
+        onFocus={(event) => event.currentTarget.select()}
+      />
+      <CopyButton text={text} label={`Copy ${label.toLowerCase()}`} />
+    </div>
+  );
+}
