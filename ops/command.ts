@@ -42,6 +42,8 @@ export interface Command {
   /** One sentence. */
   summary: string;
   hidden?: true;
+  /** The command that does the work; this is another name for it. */
+  aliasOf?: string;
   /** Carried over from the predecessor: refusals are printed as it printed them, without `error:`. */
   ported?: true;
   arguments?: Argument[];

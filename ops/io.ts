@@ -1,6 +1,6 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 
 /** The terminal and files of whoever called a command; over `ops.sock` they are those of the calling process. */
 export interface Io {
@@ -13,7 +13,7 @@ export interface Io {
   /** One line of input; null at its end. */
   line(): Promise<string | null>;
   read(path: string): Promise<string>;
-  /** Replaces the file whole: written beside it and renamed. */
+  /** Replaces the file whole: written beside it and renamed. Folders that are missing are made. */
   write(path: string, text: string): Promise<void>;
   /** The caller went away or pressed Ctrl-C. */
   signal: AbortSignal;
@@ -51,6 +51,7 @@ export function processIo(signal: AbortSignal): Io {
     read: (path) => readFile(resolve(path), "utf8"),
     async write(path, text) {
       const target = resolve(path);
+      await mkdir(dirname(target), { recursive: true });
       await writeFile(`${target}.part`, text);
       await rename(`${target}.part`, target);
     },

@@ -4,6 +4,7 @@ import { chatThreads, codexAccess, codexApi, codexJobs, isForeignWorker } from "
 import { codexViewColumn, readCodexView } from "./codex/view";
 import type { Context } from "./context";
 import type { Executable } from "./executable";
+import { baseHeaders, respond } from "./http/answer";
 import { type Composed, compose } from "./http/compose";
 import { documentRoute } from "./http/document";
 import type { Peer } from "./http/entry";
@@ -111,6 +112,14 @@ export function createApp(ctx: Context, parts: AppParts): App {
   const early = async (request: Request, state: RequestState): Promise<Response | null> =>
     (await machine(request, state)) ?? openapiJson(request, state) ?? (await shell.page(request, state));
 
+  /** A refused handshake carries what every answer does. */
+  const refused = async (asked: ReturnType<KhalaSockets["upgrade"]>, request: Request, state: RequestState) => {
+    const answer = await asked;
+    if (!answer) return answer;
+    const own = Object.fromEntries(answer.headers);
+    return respond(answer.body, answer.status, { ...baseHeaders(config, request, state.path, state), ...own }, state);
+  };
+
   composed = compose(ctx, {
     domains,
     guards,
@@ -123,7 +132,7 @@ export function createApp(ctx: Context, parts: AppParts): App {
     ],
     fast: shell.asset,
     before: (request: Request, state: RequestState, server: Peer) => {
-      if (socketPaths.has(state.path)) return sockets.upgrade(request, state, server);
+      if (socketPaths.has(state.path)) return refused(sockets.upgrade(request, state, server), request, state);
       return shell.guestPage(request, state) ?? early(request, state);
     },
     page: shell.errorPage,

@@ -72,7 +72,44 @@ export const database: Command[] = [
   },
 ];
 
+const manifestExport = {
+  group: "Contract",
+  options: [
+    {
+      flags: "--output <folder>",
+      text: "where to write the five files",
+      fallback: "(parity-reports/manifest-export-TIME; with --json nothing is written)",
+    },
+  ],
+  environment: ["APP_URL"],
+  exits: [1, 73, 74],
+  needs: "config",
+  load: () => import("../commands/manifest-export"),
+} satisfies Partial<Command>;
+
 export const contract: Command[] = [
+  {
+    ...manifestExport,
+    name: "manifest:export",
+    summary:
+      "Writes what is served: routes, pages and commands; with --json also who may call each route and how often.",
+    examples: [
+      "openagents ops manifest:export --output=manifests",
+      "openagents ops manifest:export --json | jq '.routes[].path'",
+    ],
+    also: ["openapi:export"],
+  },
+  {
+    ...manifestExport,
+    name: "ops:export-parity-manifests",
+    aliasOf: "manifest:export",
+    summary: "Another name of manifest:export.",
+    examples: [
+      "openagents ops export-parity-manifests --output=manifests",
+      "openagents ops export-parity-manifests --json",
+    ],
+    also: ["manifest:export"],
+  },
   {
     name: "openapi:export",
     group: "Contract",

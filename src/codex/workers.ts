@@ -5,6 +5,7 @@ import type { Context } from "../context";
 import type { Caller } from "../http/caller";
 import { conflict, forbidden, invalid, notFound } from "../refusal";
 import type { WorkerFilter, WorkerSnapshot } from "./contract";
+import { codePoints } from "./json";
 import { preferredWorker, type Worker, workerSnapshot } from "./worker-state";
 
 /** 403: the worker belongs to somebody else, or a worker token names another worker (remote-control 2). */
@@ -65,6 +66,8 @@ export async function lockOrProvision(
 ): Promise<{ worker: Worker; created: boolean }> {
   const known = await lockWorker(db, caller, workerId);
   if (known) return { worker: known, created: false };
+  // Ids of paths have passed no shape: what the column cannot hold names no worker.
+  if (!workerId || codePoints(workerId) > 160) throw notFound();
   const [made] = await db
     .insert(codexWorkers)
     .values({

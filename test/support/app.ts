@@ -30,6 +30,7 @@ import { createAnalytics } from "../../src/telemetry/analytics";
 import { createLog } from "../../src/telemetry/log";
 import { createMetrics } from "../../src/telemetry/metrics";
 import { type Engine, type Fresh, freshDatabase } from "./database";
+import { checkLog, treated } from "./treated";
 
 /** A user for tests, with a personal access token of all abilities unless said. */
 export interface Person {
@@ -124,7 +125,8 @@ export const sender =
     const out = new Headers({ host: "localhost:8787", ...headers });
     const token = typeof as === "object" ? as?.token : as;
     if (token) out.set("authorization", `Bearer ${token}`);
-    const raw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
+    const raw =
+      body === undefined || typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
     if (!raw && !out.has("content-type")) out.set("content-type", "application/json");
     const request = new Request(`http://localhost:8787${path}`, {
       method,
@@ -207,11 +209,12 @@ export async function testApp(engine: Engine, options: TestAppOptions): Promise<
       },
     ),
   });
-  const composed = compose(ctx, {
+  const surface = compose(ctx, {
     domains: options.domains(ctx),
     guards: options.guards ? options.guards(ctx) : createGuards(ctx),
     loopback: true,
   });
+  const composed = { ...surface, fetch: treated(surface.fetch) };
 
   return {
     ctx,
@@ -227,6 +230,7 @@ export async function testApp(engine: Engine, options: TestAppOptions): Promise<
     async close() {
       await log.flush();
       await fresh.drop();
+      checkLog(lines);
     },
   };
 }

@@ -10,6 +10,8 @@
  * await app.close();
  * ```
  */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type App, createApp } from "../../src/app";
 import { assemble } from "../../src/assemble";
 import { readConfig } from "../../src/config";
@@ -18,8 +20,8 @@ import { etagOf } from "../../src/http/document";
 import { listen } from "../../src/listen";
 import type { WebFile, WebFiles } from "../../src/shell/files";
 import { mediaType } from "../../src/shell/media-types";
+import { ROLLBACK_MARK } from "../../src/shell/start-files";
 import { createLog } from "../../src/telemetry/log";
-import { bundleUi } from "../../ui/bundle";
 import { type Answer, addPerson, type Person, type Sent, sender, testKey } from "./app";
 import { type Engine, freshDatabase } from "./database";
 
@@ -36,27 +38,31 @@ export interface WholeApp {
 }
 
 const buildId = "20261123T210000Z";
+const publicFolder = join(import.meta.dir, "../../ui/public");
 
-/** The files of a build, uncompressed. */
-async function webOf(): Promise<WebFiles> {
-  const { files, entry, pinned } = await bundleUi({ buildId });
-  const put = (path: string, bytes: Uint8Array, hashed: boolean): [string, WebFile] => [
-    path,
-    { path, type: mediaType(path), hashed, variants: { identity: { bytes, etag: etagOf(bytes) } } },
-  ];
-  const page = put("/api/docs", Buffer.from("<!doctype html><title>API reference</title>"), false);
-  page[1].type = mediaType("/api/docs.html");
-  return {
-    facts: { buildId, entry, pinned },
-    files: new Map([...files.map(({ path, bytes, hashed }) => put(`/${path}`, bytes, hashed)), page]),
-  };
+/** Files as a build has them: those of `ui/public`, and stand-ins for what is bundled. */
+function webOf(): WebFiles {
+  const files = new Map<string, WebFile>();
+  const put = (path: string, bytes: Uint8Array, hashed = false, type = mediaType(path)) =>
+    files.set(path, { path, type, hashed, variants: { identity: { bytes, etag: etagOf(bytes) } } });
+  const text = (content: string) => Buffer.from(content);
+  for (const name of readdirSync(publicFolder)) put(`/${name}`, readFileSync(join(publicFolder, name)));
+  put("/index.html", text('<!doctype html><title>OpenAgents</title><script src="/assets/main-0a1b2c3d.js"></script>'));
+  put("/sw.js", text(`const rollback = ${ROLLBACK_MARK};`));
+  put("/assets/main-0a1b2c3d.js", text("console.log('openagents');"), true);
+  put("/assets/main-4e5f6a7b.css", text("body { margin: 0 }"), true);
+  put("/api/docs", text("<!doctype html><title>API reference</title>"), false, mediaType("/api/docs.html"));
+  const entry = { html: "index.html", js: "assets/main-0a1b2c3d.js", css: "assets/main-4e5f6a7b.css" } as const;
+  return { facts: { buildId, entry, pinned: ["/index.html"] }, files };
 }
 
-let web: Promise<WebFiles> | undefined;
-
-export async function wholeApp(engine: Engine, env: Record<string, string> = {}): Promise<WholeApp> {
+/** `unlimited`: no throttle refuses. */
+export async function wholeApp(
+  engine: Engine,
+  env: Record<string, string> = {},
+  { unlimited = false } = {},
+): Promise<WholeApp> {
   const fresh = await freshDatabase(engine);
-  web ??= webOf();
   const appUrl = "http://localhost:8787";
   const config = readConfig({
     APP_URL: appUrl,
@@ -68,9 +74,15 @@ export async function wholeApp(engine: Engine, env: Record<string, string> = {})
   const lines: string[] = [];
   const log = createLog({ level: "debug", format: "json", write: (text) => void lines.push(text) });
   const { ctx, khala } = await assemble({ config, store: fresh.store, log, appUrl: () => appUrl });
+  if (unlimited) {
+    ctx.throttle = {
+      hit: (_limiter, _key, limit, seconds) =>
+        Promise.resolve({ allowed: true, remaining: limit, endsAt: Date.now() + seconds * 1000 }),
+    };
+  }
   const app = createApp(ctx, {
     executable: { version: "1.0.0", buildId },
-    web: await web,
+    web: webOf(),
     khala,
     loopback: true,
     checks: { database: () => "ok", migrations: () => "ok" },
