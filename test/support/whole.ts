@@ -24,6 +24,7 @@ import { ROLLBACK_MARK } from "../../src/shell/start-files";
 import { createLog } from "../../src/telemetry/log";
 import { type Answer, addPerson, type Person, type Sent, sender, testKey } from "./app";
 import { type Engine, freshDatabase } from "./database";
+import { checkLog, treated } from "./treated";
 
 export interface WholeApp {
   ctx: Context;
@@ -80,7 +81,7 @@ export async function wholeApp(
         Promise.resolve({ allowed: true, remaining: limit, endsAt: Date.now() + seconds * 1000 }),
     };
   }
-  const app = createApp(ctx, {
+  const surface = createApp(ctx, {
     executable: { version: "1.0.0", buildId },
     web: webOf(),
     khala,
@@ -89,6 +90,7 @@ export async function wholeApp(
     draining: () => false,
     linkUsed: () => {},
   });
+  const app = { ...surface, fetch: treated(surface.fetch) };
   await ctx.jobs.start({ run: false });
   const servers: ReturnType<typeof listen>[] = [];
   return {
@@ -109,6 +111,7 @@ export async function wholeApp(
       await ctx.jobs.stop(0);
       await log.flush();
       await fresh.drop();
+      checkLog(lines);
     },
   };
 }
