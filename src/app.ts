@@ -24,6 +24,7 @@ import { khalaAccess } from "./khala-access";
 import { createArchive } from "./shell/archive";
 import type { WebFiles } from "./shell/files";
 import { isPage } from "./shell/pages";
+import { pageview } from "./shell/pageview";
 import { createShell } from "./shell/shell";
 import { telemetryApi } from "./telemetry/batch-api";
 
@@ -60,7 +61,14 @@ export function createApp(ctx: Context, parts: AppParts): App {
   const guards = createGuards(ctx, meView);
   const access = khalaAccess(ctx);
   const archive = createArchive(ctx.store, web);
-  const shell = createShell({ config, guards, web, archive });
+  const shell = createShell({
+    config,
+    guards,
+    web,
+    archive,
+    closed: (path) => path.startsWith("/login/link/") && providerOf(config) !== "local",
+    seen: (request, state) => pageview(ctx.analytics, request, state),
+  });
   const sockets = khalaSockets(khala, access, {
     appUrl: ctx.appUrl,
     draining,

@@ -41,10 +41,13 @@ interface ShellDeps {
   archive?: Pick<Archive, "find"> | null;
   /** Pages that this server's configuration takes away. */
   closed?: (path: string) => boolean;
+  /** Told of each page that somebody who is known gets to see. */
+  seen?: (request: Request, state: RequestState) => void;
 }
 
 /** The embedded web app: assets, page fallback, service worker (http-platform 3.6, 3.7; web-ui 2.1). */
-export function createShell({ config, guards, web: built, archive = null, closed = () => false }: ShellDeps): Shell {
+export function createShell(deps: ShellDeps): Shell {
+  const { config, guards, web: built, archive = null, closed = () => false, seen } = deps;
   const web = startFiles(config, built);
   const { files } = web;
   const folder = config.OA_CONTROL_STATIC_DIR;
@@ -224,6 +227,7 @@ export function createShell({ config, guards, web: built, archive = null, closed
       if (rule.kind === "guest" && caller) return redirect(request, state, "/");
       if ((rule.kind === "member" || rule.kind === "admin") && !caller) return gate(request, state);
       if (rule.kind === "admin" && !caller?.user.isAdmin) return document(request, state, 403);
+      if (caller) seen?.(request, state);
       return document(request, state);
     },
   };
