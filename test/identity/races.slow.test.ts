@@ -4,9 +4,21 @@ import { authSessions, users } from "../../db/schema/identity";
 import { mintLoginLink } from "../../src/identity/login-links";
 import { pollPairing, startPairing } from "../../src/identity/pairing";
 import { engines } from "../support/database";
-import { cookiesOf, type IdentityApp, identityApp } from "./app";
+import { type WholeApp, wholeApp } from "../support/whole";
+import { cookiesOf, type IdentityApp, identityApp, peers, signInThrough } from "./app";
+import { connectSocket } from "./socket";
 
 const rounds = 100;
+
+/** The rounds in a few lanes side by side: a round waits for the database most of the time. */
+async function raced(round: (i: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < rounds) await round(next++);
+  };
+  await Promise.all([1, 2, 3, 4].map(lane));
+}
+
 const sorted = (numbers: number[]) => [...numbers].sort((a, b) => a - b);
 
 for (const engine of engines) {
@@ -21,8 +33,8 @@ for (const engine of engines) {
       sorted((await Promise.all(requests)).map(({ status }) => status));
 
     test("case 21: two refreshes with one token: one 200, one 401, and the winner's session is dead", async () => {
-      for (let i = 0; i < rounds; i++) {
-        const { refresh, sessionId } = await app.signIn("refresh@race.example", { device: "d:1" });
+      await raced(async (i) => {
+        const { refresh, sessionId } = await app.signIn(`refresh${i % 4}@race.example`, { device: `d:${i}` });
         const send = () => app.send("POST", "/api/auth/refresh", { body: { refresh_token: refresh } });
         const answers = await Promise.all([send(), send()]);
         expect(sorted(answers.map(({ status }) => status))).toEqual([200, 401]);
@@ -30,12 +42,12 @@ for (const engine of engines) {
         expect((await app.send("GET", "/api/me", { as: winner?.json.token })).status).toBe(401);
         const [row] = await app.ctx.db.select().from(authSessions).where(eq(authSessions.id, sessionId));
         expect(row?.revokedReason).toBe("token_replay");
-      }
+      });
     }, 60_000);
 
     test("3.5: two tabs refreshing by cookie: both 200, one rotation", async () => {
-      for (let i = 0; i < rounds; i++) {
-        const { cookie } = await app.signIn("tabs@race.example", { device: "d:1" });
+      await raced(async (i) => {
+        const { cookie } = await app.signIn(`tabs${i % 4}@race.example`, { device: `d:${i}` });
         const send = () => app.send("POST", "/api/auth/refresh", { headers: { cookie } });
         const answers = await Promise.all([send(), send()]);
         expect(answers.map(({ status }) => status)).toEqual([200, 200]);
@@ -43,28 +55,31 @@ for (const engine of engines) {
         expect(rotated).toHaveLength(1);
         const fresh = cookiesOf(rotated[0] as (typeof rotated)[0]);
         expect((await app.send("GET", "/api/me", { headers: { cookie: fresh } })).status).toBe(200);
-      }
+      });
     }, 60_000);
 
     test("2.2: one code verified twice at once: one 200, the other learns that it has expired", async () => {
-      for (let i = 0; i < rounds; i++) {
+      await raced(async (i) => {
         const peer = app.peer();
-        const sent = await app.send("POST", "/api/auth/email", { body: { email: "verify@race.example" }, peer });
+        const sent = await app.send("POST", "/api/auth/email", {
+          body: { email: `verify${i % 4}@race.example` },
+          peer,
+        });
         const body = { code: "123456", challenge_id: sent.json.challengeId };
         const answers = await Promise.all([1, 2].map(() => app.send("POST", "/api/auth/verify", { body, peer })));
         expect(sorted(answers.map(({ status }) => status))).toEqual([200, 422]);
         const loser = answers.find(({ status }) => status === 422);
         expect(loser?.json.message).toBe("Your sign-in code expired. Request a new code.");
-      }
+      });
     }, 60_000);
 
     test("case 36: two first sign-ins of one address: one row", async () => {
-      for (let i = 0; i < rounds; i++) {
+      await raced(async (i) => {
         const email = `first${i}@race.example`;
         const [a, b] = await Promise.all([app.signIn(email, { device: "d:1" }), app.signIn(email, { device: "d:2" })]);
         expect(a.id).toBe(b.id);
         expect([a.answer.json.newUser, b.answer.json.newUser].sort()).toEqual([false, true]);
-      }
+      });
     }, 60_000);
 
     test("case 36: first sign-ins with equal local parts never share a handle", async () => {
@@ -76,20 +91,20 @@ for (const engine of engines) {
     }, 60_000);
 
     test("3.5: two sign-ins on one device at once leave one active session", async () => {
-      for (let i = 0; i < rounds; i++) {
-        const email = "device@race.example";
+      await raced(async (i) => {
+        const email = `device${i}@race.example`;
         const [a, b] = await Promise.all([app.signIn(email, { device: "d:1" }), app.signIn(email, { device: "d:1" })]);
         const alive = await statuses(
           app.send("GET", "/api/me", { as: a.token }),
           app.send("GET", "/api/me", { as: b.token }),
         );
         expect(alive).toEqual([200, 401]);
-      }
+      });
     }, 60_000);
 
     test("3.16: two POSTs of one sign-in link: one is signed in", async () => {
       await app.withConfig({ OA_AUTH_PROVIDER_MODE: "local" }, async () => {
-        for (let i = 0; i < rounds; i++) {
+        await raced(async (i) => {
           const link = await mintLoginLink(app.ctx, {
             email: `link${i}@race.example`,
             name: null,
@@ -100,12 +115,12 @@ for (const engine of engines) {
           const path = new URL(link.url).pathname;
           const answers = await Promise.all([1, 2].map(() => app.send("POST", path, { peer: app.peer() })));
           expect(answers.map((answer) => answer.headers.get("location")).sort()).toEqual(["/", "/login"]);
-        }
+        });
       });
     }, 60_000);
 
     test("remote-control 2: a device code polled twice at once gives one token", async () => {
-      for (let i = 0; i < rounds; i++) {
+      await raced(async (i) => {
         const started = await startPairing(app.ctx, {
           name: "m",
           hostname: `h${i}`,
@@ -129,20 +144,25 @@ for (const engine of engines) {
         const errors = polls.flatMap((poll) => ("error" in poll ? [poll.error] : []));
         if (tokens.length) expect([tokens.length, errors]).toEqual([1, ["expired_token"]]);
         else expect(errors).toEqual(["access_denied", "access_denied"]);
-      }
+      });
     }, 60_000);
 
     test("3.4: a token deleted in mid-request: the request is answered or refused, never a fault", async () => {
-      for (let i = 0; i < rounds; i++) {
+      await raced(async (i) => {
         const person = await app.person(`gone${i}@race.example`);
-        const [gone, ...reads] = await Promise.all([
+        const [gone, made, ...others] = await Promise.all([
           app.send("DELETE", "/api/tokens/current", { as: person }),
-          ...Array.from({ length: 4 }, () => app.send("GET", "/api/tokens", { as: person })),
+          app.send("POST", "/api/tokens", { as: person, body: { name: "late" } }),
+          app.send("GET", "/api/tokens", { as: person }),
+          app.send("GET", "/api/me", { as: person }),
+          app.send("POST", "/api/sync/token", { as: person }),
+          app.send("PATCH", "/api/settings/profile", { as: person, body: { name: "Late" } }),
         ]);
         expect(gone?.status).toBe(200);
-        for (const { status } of reads) expect([200, 401]).toContain(status);
+        expect([201, 401]).toContain(made?.status as number);
+        for (const { status } of others) expect([200, 401]).toContain(status);
         expect((await app.send("GET", "/api/me", { as: person })).status).toBe(401);
-      }
+      });
     }, 60_000);
 
     test("sign-ins, refreshes and revocations of one person at once never deadlock", async () => {
@@ -164,6 +184,40 @@ for (const engine of engines) {
         .from(authSessions)
         .where(sql`${authSessions.userId} = ${first.id} and ${authSessions.status} = 'active'`);
       expect(row?.n).toBeLessThanOrEqual(4);
+    }, 60_000);
+  });
+
+  describe(`sockets raced ${rounds} times on ${engine}`, () => {
+    let app: WholeApp;
+    let url: string;
+    const peer = peers();
+    beforeAll(async () => {
+      app = await wholeApp(engine, { OA_AUTH_PROVIDER_MODE: "mock" });
+      url = app.listen();
+    });
+    afterAll(() => app.close());
+
+    const signIn = (i: number) => signInThrough(app.send, `socket${i}@race.example`, peer(), { device: "d:1" });
+    const mint = async (as: string) => (await app.send("POST", "/api/sync/token", { as })).json.data.token as string;
+
+    test("case 32: revoked while its socket connects: the socket is refused or closed, and never lives on", async () => {
+      await raced(async (i) => {
+        const person = await signIn(i);
+        const token = await mint(person.token);
+        const revoke = () => app.send("POST", "/api/auth/logout", { as: person.token });
+        const connect = () => connectSocket(url, token);
+        const [client, out] =
+          i % 2 ? await Promise.all([connect(), revoke()]) : (await Promise.all([revoke(), connect()])).toReversed();
+        expect((out as { status: number }).status).toBe(200);
+        const socket = client as Awaited<ReturnType<typeof connect>>;
+        const began = performance.now();
+        await socket.closing(2000);
+        expect(performance.now() - began).toBeLessThan(500);
+        const [told] = [...socket.pushes("sync:error"), ...socket.frames.map((frame) => frame[4]?.response)].filter(
+          (payload) => payload?.code === "reauth_required",
+        );
+        expect(told?.reason).toBe("user_requested");
+      });
     }, 60_000);
   });
 }
