@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Options, PostgresType } from "postgres";
 
 export interface PostgresOptions {
@@ -19,8 +20,16 @@ const INT8 = 20;
 /** `bigint` columns as numbers, as PGlite gives them. */
 const bigint: PostgresType<number> = { to: INT8, from: [INT8], serialize: String, parse: Number };
 
+/** What an operator sees in `pg_stat_activity`: which process holds a connection, and for what. At most 63 bytes. */
+export const applicationName = (use = ""): string =>
+  `openagents ${hostname().slice(0, 32)}:${process.pid}${use ? ` ${use}` : ""}`;
+
 /** Connection settings that every connection to `url` shares: UTC, quiet notices, a name, the limits. */
-export function connection(options: PostgresOptions, max: number): Options<{ bigint: PostgresType<number> }> {
+export function connection(
+  options: PostgresOptions,
+  max: number,
+  use?: string,
+): Options<{ bigint: PostgresType<number> }> {
   const { connectTimeoutMs = 5000, statementTimeoutMs = 30_000 } = options;
   return {
     max,
@@ -29,7 +38,7 @@ export function connection(options: PostgresOptions, max: number): Options<{ big
     types: { bigint },
     connection: {
       TimeZone: "UTC",
-      application_name: "openagents",
+      application_name: applicationName(use),
       statement_timeout: statementTimeoutMs,
       idle_in_transaction_session_timeout: 60_000,
     },

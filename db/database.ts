@@ -11,6 +11,11 @@ export interface Store {
   /** Replay reads: a pool of their own, so that a reconnect storm cannot starve requests (khala 3.8). The same as `db` on PGlite. */
   replay: Database;
   /**
+   * The connection that listens and notifies, for a short statement now and then that must not wait behind requests. The same
+   * as `db` on PGlite.
+   */
+  aside: Database;
+  /**
    * Runs a raw statement on `on` (default `db`) and gives its rows alike on both engines: an array, `bigint` columns as
    * numbers, `timestamptz` columns as `Date`.
    */
@@ -26,5 +31,13 @@ export interface Store {
     onMessage: (payload: string) => void,
     onState?: (up: boolean) => void,
   ): Promise<() => Promise<void>>;
+  /** Connections for requests: how many there may be, how many are open, how many have work. Null on PGlite. */
+  poolUse(): Promise<PoolUse | null>;
   close(): Promise<void>;
+}
+
+export interface PoolUse {
+  size: number;
+  open: number;
+  inUse: number;
 }

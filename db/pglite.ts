@@ -201,6 +201,7 @@ export async function openPglite(options: PgliteOptions): Promise<Store> {
     kind: "pglite",
     db,
     replay: db,
+    aside: db,
     async rows(statement, on = db) {
       const result = (await on.execute(statement)) as unknown as Rows;
       return alikeRows(
@@ -213,6 +214,7 @@ export async function openPglite(options: PgliteOptions): Promise<Store> {
       onState?.(true);
       return async () => {};
     },
+    poolUse: () => Promise.resolve(null),
     async close() {
       if (timer) clearInterval(timer);
       await client.close();

@@ -1,6 +1,6 @@
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import { connection, type PostgresOptions } from "./connection";
+import { applicationName, connection, type PostgresOptions } from "./connection";
 import type { Database, Store } from "./database";
 import { reasonOf, StoreError } from "./failure";
 import { alikeRows } from "./rows";
@@ -89,8 +89,9 @@ export const postgresOf = (store: Store): PostgresOptions | null => opened.get(s
  */
 export async function openPostgres(options: PostgresOptions): Promise<Store> {
   checkUrl(options.url);
-  const sql = postgres(options.url, connection(options, options.poolSize ?? 10));
-  const replay = postgres(options.url, connection(options, 2));
+  const size = options.poolSize ?? 10;
+  const sql = postgres(options.url, connection(options, size));
+  const replay = postgres(options.url, connection(options, 2, "replay"));
   const wire = new Wire(options);
   const close = async () => {
     await wire.close();
@@ -108,12 +109,20 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
     kind: "postgres",
     db,
     replay: drizzle(replay, { casing: "snake_case" }),
+    aside: drizzle(wire.connection(), { casing: "snake_case" }),
     async rows(statement, on = db) {
       const result = (await on.execute(statement)) as unknown as postgres.RowList<Record<string, unknown>[]>;
       return alikeRows([...result], result.columns?.map(({ name, type }) => ({ name, oid: type })) ?? []);
     },
     notify: (channel, payload) => wire.notify(channel, payload),
     listen: (channel, onMessage, onState) => wire.listen(channel, onMessage, onState),
+    async poolUse() {
+      // asked aside: where all connections have work, the answer must not wait for one of them
+      const [found] = await wire.connection()<{ open: number; busy: number }[]>`
+        select count(*)::int as open, count(*) filter (where state <> 'idle')::int as busy
+        from pg_stat_activity where application_name = ${applicationName()} and datname = current_database()`;
+      return { size, open: found?.open ?? 0, inUse: found?.busy ?? 0 };
+    },
     close,
   };
   opened.set(store, options);

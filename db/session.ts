@@ -38,7 +38,10 @@ export function openSession(store: Store): Session {
   }
   const options = postgresOf(store);
   if (!options) throw new Error("a store that open.ts did not open");
-  const sql = postgres(options.url, { ...connection({ ...options, statementTimeoutMs: 0 }, 1), max_lifetime: null });
+  const sql = postgres(options.url, {
+    ...connection({ ...options, statementTimeoutMs: 0 }, 1, "session"),
+    max_lifetime: null,
+  });
   const runner = (on: postgres.Sql<{ bigint: number }>): Runner => ({
     run: async (text) => void (await on.unsafe(text)),
     query: async <T>(text: string, params: (string | number | null)[] = []) =>

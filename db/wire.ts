@@ -22,7 +22,8 @@ export class Wire {
 
   constructor(private readonly options: PostgresOptions) {}
 
-  private open() {
+  /** The connection, which opens with its first statement. */
+  connection() {
     // `onnotify` is what postgres.js builds its own `listen` on; its types leave it out.
     const heard: object = {
       onnotify: (channel: string, payload: string) => {
@@ -30,7 +31,7 @@ export class Wire {
       },
     };
     this.sql ??= postgres(this.options.url, {
-      ...connection(this.options, 1),
+      ...connection(this.options, 1, "wake"),
       ...heard,
       max_lifetime: null,
       fetch_types: false,
@@ -49,7 +50,7 @@ export class Wire {
       const before = this.losses;
       try {
         const channels = new Set([...this.listeners].map(({ channel }) => channel));
-        for (const channel of channels) await this.open().unsafe(`listen ${quoted(channel)}`);
+        for (const channel of channels) await this.connection().unsafe(`listen ${quoted(channel)}`);
         if (this.losses !== before) continue;
         this.restoring = false;
         for (const listener of this.listeners) listener.onState?.(true);
@@ -62,14 +63,14 @@ export class Wire {
   }
 
   async notify(channel: string, payload: string): Promise<void> {
-    await this.open()`select pg_notify(${channel}, ${payload})`;
+    await this.connection()`select pg_notify(${channel}, ${payload})`;
   }
 
   async listen(channel: string, onMessage: Listener["onMessage"], onState?: Listener["onState"]) {
     const listener: Listener = { channel, onMessage, onState };
     this.listeners.add(listener);
     try {
-      await this.open().unsafe(`listen ${quoted(channel)}`);
+      await this.connection().unsafe(`listen ${quoted(channel)}`);
       onState?.(true);
     } catch {
       void this.restore();
@@ -77,7 +78,7 @@ export class Wire {
     return async () => {
       this.listeners.delete(listener);
       if (this.closed || [...this.listeners].some((other) => other.channel === channel)) return;
-      await this.open()
+      await this.connection()
         .unsafe(`unlisten ${quoted(channel)}`)
         .catch(() => {});
     };

@@ -30,7 +30,7 @@ export async function withCurrentApp<T>(
       }),
     );
   } finally {
-    khala.stop();
+    await khala.stop();
     await store.close();
   }
 }

@@ -18,6 +18,7 @@ import { firstScreen, notesOf } from "./first-screen";
 import { providerProblems } from "./identity/providers";
 import { tokenWarnings } from "./identity/token-settings";
 import { queueHealth } from "./jobs/operator";
+import { subscriptionCounts } from "./khala/inspection";
 import { finishRequests, listen } from "./listen";
 import { logFormat } from "./log-format";
 import { openStore } from "./open-store";
@@ -128,7 +129,7 @@ async function startSteps(
   let url = config.APP_URL?.replace(/\/+$/, "") ?? "http://localhost";
   const { ctx, khala } = await assemble({ config, store, log, appUrl: () => url });
   const { jobs } = ctx;
-  undo.push({ name: "khala", run: async () => khala.stop() });
+  undo.push({ name: "khala", run: () => khala.stop() });
   let draining = false;
   const app = createApp(ctx, {
     executable,
@@ -139,7 +140,9 @@ async function startSteps(
     draining: () => draining,
     linkUsed: () => forgetOwnerLink(folder),
   });
-  await jobs.start({ run: options.jobs !== false });
+  const facts = { version: executable.version, buildId: executable.buildId, schemaVersion: schemaVersion() };
+  const load = () => ({ sockets: app.sockets.connections.size, ...subscriptionCounts(khala) });
+  await Promise.all([jobs.start({ run: options.jobs !== false }), khala.join(facts, load)]);
   undo.push({ name: "jobs", run: () => jobs.stop(1000) });
 
   const server = listen(bind, app, { reusePort: options.reusePort === true, draining: () => draining });
@@ -214,7 +217,7 @@ async function startSteps(
           },
           { name: "jobs", run: () => jobs.stop(config.OA_SHUTDOWN_TIMEOUT_MS - 5000) },
           { name: "analytics", run: () => ctx.analytics.flush() },
-          { name: "khala", run: async () => khala.stop() },
+          { name: "khala", run: () => khala.stop() },
           ...undo.filter((step) => step.name === "operator commands"),
           { name: "database", run: () => store.close() },
           ...undo.filter((step) => step.name === "lock"),
@@ -235,13 +238,16 @@ async function startSteps(
     settle(exit.code);
   };
   const report = async () => {
-    const { queued } = await queueHealth(store);
+    // a database that is stuck is when this line is asked for
+    const soon = <T>(asked: Promise<T>) => Promise.race([asked.catch(() => null), Bun.sleep(1000).then(() => null)]);
+    const [queue, pool] = await Promise.all([soon(queueHealth(store)), soon(store.poolUse())]);
     const asked = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 0));
     log.info("oa.state", "state", {
       sockets: server.pendingWebSockets,
       requests_in_flight: app.inFlight(),
-      jobs_queued: queued,
+      jobs_queued: queue?.queued ?? null,
+      ...(pool ? { pool_in_use: pool.inUse, pool_open: pool.open, pool_size: pool.size } : {}),
       database: store.kind,
       rss_mb: Math.round(process.memoryUsage.rss() / 1e6),
       event_loop_delay_ms: Math.round((performance.now() - asked) * 10) / 10,

@@ -123,7 +123,7 @@ export const khalaApi = (ctx: Context, node: KhalaNode, access: Access, sockets:
         driver: "postgres",
         delivery_metrics: await metrics(),
         topic_windows: await topicWindows(ctx.store, node, query.topic_limit ?? 20),
-        hooks,
+        hooks: hooks(node),
       }),
       { user: "admin", query: TopicLimit },
     )
@@ -162,12 +162,19 @@ export const khalaApi = (ctx: Context, node: KhalaNode, access: Access, sockets:
     );
 };
 
-/** Where news of other nodes come from (R). One node needs none. */
-const hooks = [
-  { backend: "nats", status: "not_configured", note: "OA_KHALA_NATS_URL is not set" },
-  { backend: "redis", status: "not_configured", note: "not used" },
-  { backend: "postgres_notify", status: "not_configured", note: "one node: commits are handed over in the process" },
-];
+/** Where news of other nodes come from (R). */
+function hooks(node: KhalaNode) {
+  const { mode, connected } = node.wakes();
+  const notifications =
+    mode === "local"
+      ? { status: "not_configured", note: "one process: commits are handed over inside it" }
+      : { status: "active", note: connected ? "listening" : "cut off: events of other nodes come by sweeps" };
+  return [
+    { backend: "nats", status: "not_configured", note: "OA_KHALA_NATS_URL is not set" },
+    { backend: "redis", status: "not_configured", note: "not used" },
+    { backend: "postgres_notify", ...notifications },
+  ];
+}
 
 /** Declares Khala's jobs; before the runner starts. */
 export function khalaJobs({ jobs, store }: Context, node: KhalaNode): void {

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Store } from "../../db/database";
 import type { Connection } from "./connection";
+import { ALIVE_SECONDS, type Load, seenNodes } from "./heartbeat";
 import type { KhalaNode } from "./node";
 import { lagOf } from "./pump";
 import { handed, type Stream } from "./sub";
@@ -15,18 +16,8 @@ interface StreamRow extends Record<string, unknown> {
   floor: number;
 }
 
-interface NodeRow extends Record<string, unknown> {
-  id: string;
-  build_id: string;
-  started_at: Date;
-  seen_at: Date;
-  sockets: number;
-  live: number;
-  behind: number;
-}
-
 /** Subscriptions of this node: those that are followed live, and those that are served singly. */
-export function subscriptionCounts({ hub }: KhalaNode): { live: number; behind: number } {
+export function subscriptionCounts({ hub }: KhalaNode): Omit<Load, "sockets"> {
   let live = 0;
   let behind = 0;
   for (const stream of hub.streams()) {
@@ -40,13 +31,7 @@ const wholeSeconds = (time: Date) => `${time.toISOString().slice(0, 19)}Z`;
 
 /** Other nodes as they last said, and this one as it is. On the embedded database there is no other. */
 async function nodesNow(store: Store, node: KhalaNode, sockets: number, buildId: string) {
-  const rows =
-    store.kind === "pglite"
-      ? []
-      : await store.rows<NodeRow>(
-          sql`select id, build_id, started_at, seen_at, sockets, live, behind from server_nodes
-              where seen_at > now() - interval '15 seconds' and id <> ${node.id} order by id`,
-        );
+  const rows = (await seenNodes(store, ALIVE_SECONDS)).filter(({ id }) => id !== node.id);
   const others = rows.map(({ id, started_at, seen_at, ...rest }) => ({
     node: id,
     build_id: rest.build_id,
@@ -104,8 +89,18 @@ export async function overview(
   return {
     nodes: await nodesNow(store, node, connections.size, buildId),
     topics,
-    wake: { mode: "local", connected: true, last_at: null, repairs: await node.total("khala_wake_repairs_total") },
+    wake: await wakeNow(node),
     recent_errors: node.recentErrors(),
+  };
+}
+
+async function wakeNow(node: KhalaNode) {
+  const { mode, connected, lastAt } = node.wakes();
+  return {
+    mode,
+    connected: mode === "local" || connected,
+    last_at: lastAt === null ? null : new Date(lastAt).toISOString(),
+    repairs: await node.total("khala_wake_repairs_total"),
   };
 }
 

@@ -4,12 +4,14 @@ import type { Config } from "../config";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
 import { type Appender, createAppender, JUMP } from "./append";
+import { createHeartbeat, type Load, type NodeFacts } from "./heartbeat";
 import { createHub, DELAYS, type Hub } from "./hub";
 import type { Khala, Numbered, Row } from "./khala";
 import { createLogReader, type LogReader } from "./log";
 import { type Rule, type Rules, readRules, ruleOf } from "./streams";
 import type { Clock, Wire } from "./sub";
 import { createViolations, type Violations } from "./violations";
+import { createWake, type WakeState } from "./wake";
 
 export interface NodeDeps {
   config: Config;
@@ -40,12 +42,23 @@ export interface KhalaNode extends Khala {
   recentErrors(): { code: string; at: string; count: number }[];
   /** What a counter of this node has come to, all labels together. */
   total(counter: string): Promise<number>;
-  /** Whether the log could be read when last asked (`/readyz`). */
+  /**
+   * This process serves: it writes its row of `server_nodes` and hears of other nodes' commits by notification. An operator
+   * command only tells them of its own.
+   */
+  join(facts: NodeFacts, load: () => Load): Promise<void>;
+  joined(): boolean;
+  wakes(): WakeState;
+  /** The log can be read, and with several nodes notifications came through in the last 30 s (`/readyz`). */
   ready(): Promise<boolean>;
-  stop(): void;
+  /** Ends what runs by the clock, tells other nodes what they were not told yet, and takes the row away. */
+  stop(): Promise<void>;
 }
 
 const SWEEP_MS = 1000;
+/** While notifications are cut off. */
+const CUT_SWEEP_MS = 250;
+const CUT_GRACE_MS = 30_000;
 
 const realClock: Clock = {
   now: () => Date.now(),
@@ -53,7 +66,7 @@ const realClock: Clock = {
   after: (ms, run) => void setTimeout(run, ms),
 };
 
-const randomId = () => `n_${Buffer.from(crypto.getRandomValues(new Uint8Array(2))).toString("hex")}`;
+const randomId = () => `n_${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString("hex")}`;
 
 /**
  * A database with another identity than the one the numbers were given in is a restored one: every stream jumps once, so
@@ -109,23 +122,58 @@ export async function createKhala(deps: NodeDeps): Promise<KhalaNode> {
     journal: log,
   });
   const errors = new Map<string, { at: number; count: number }>();
+  const id = config.OA_NODE_ID ?? randomId();
+  const startedAt = new Date(clock.now());
+  const heartbeat = createHeartbeat({ store, id, startedAt, log });
+  const wake = createWake({
+    store,
+    hub,
+    metrics,
+    log,
+    now: clock.now,
+    othersAlive: heartbeat.othersAlive,
+    onHello: () => void heartbeat.beat(),
+  });
+  let hasJoined = false;
   let sweeping = false;
+  let sweptAt = Number.NEGATIVE_INFINITY;
   const timer = setInterval(() => {
+    const isCut = hasJoined && wake.state().mode === "postgres" && !wake.state().connected;
+    if (performance.now() - sweptAt >= (isCut ? 0 : SWEEP_MS - CUT_SWEEP_MS / 2)) sweep();
+  }, CUT_SWEEP_MS);
+  timer.unref();
+
+  function sweep(): void {
     if (sweeping) return;
     sweeping = true;
+    sweptAt = performance.now();
     hub
       .sweep()
       .catch((error) => log.warn("khala", "khala sweep failed", { error: String(error) }))
       .finally(() => {
         sweeping = false;
       });
-  }, SWEEP_MS);
-  timer.unref();
+  }
+
+  async function readable(): Promise<boolean> {
+    return reader.heads([0]).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async function ready(): Promise<boolean> {
+    if (!(await readable())) return false;
+    const { mode, connected, upAt } = wake.state();
+    if (!hasJoined || mode === "local" || connected) return true;
+    return clock.now() - (upAt ?? startedAt.getTime()) < CUT_GRACE_MS || !(await heartbeat.othersAlive());
+  }
 
   function publish(numbered: Numbered[]): void {
     appender.learn(numbered);
     for (const { streamId, stream, first, rows, at } of numbered) {
       hub.offer(streamId, first, rows);
+      wake.note(streamId, first + rows.length - 1);
       noteLimits(stream, rows);
       const delay = (performance.now() - at) / 1000;
       metrics.observe("khala_commit_to_publish_seconds", delay, { origin: "local" }, DELAYS);
@@ -142,7 +190,7 @@ export async function createKhala(deps: NodeDeps): Promise<KhalaNode> {
   }
 
   return {
-    id: config.OA_NODE_ID ?? randomId(),
+    id,
     config,
     rules,
     ruleOf: (stream) => ruleOf(rules, stream),
@@ -158,7 +206,7 @@ export async function createKhala(deps: NodeDeps): Promise<KhalaNode> {
     publishOn: (server) => {
       wire = server;
     },
-    startedAt: new Date(clock.now()),
+    startedAt,
     noteError(code) {
       const found = errors.get(code);
       errors.set(code, { at: clock.now(), count: (found?.count ?? 0) + 1 });
@@ -168,11 +216,24 @@ export async function createKhala(deps: NodeDeps): Promise<KhalaNode> {
       const found = await metrics.registry.getSingleMetric(counter)?.get();
       return found?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;
     },
-    ready: () =>
-      reader.heads([0]).then(
-        () => true,
-        () => false,
-      ),
-    stop: () => clearInterval(timer),
+    async join(facts, load) {
+      hasJoined = true;
+      await heartbeat.start(facts, load);
+      await wake.start(() => {
+        // one that runs may have looked too early
+        sweptAt = Number.NEGATIVE_INFINITY;
+        sweep();
+      });
+    },
+    joined: () => hasJoined,
+    wakes: wake.state,
+    ready,
+    async stop() {
+      clearInterval(timer);
+      await wake.flush();
+      // a row that stays is forgotten by itself
+      await heartbeat.stop().catch(() => {});
+      await wake.stop();
+    },
   };
 }

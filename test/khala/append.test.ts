@@ -136,7 +136,7 @@ for (const engine of engines) {
     test("a database with another identity: every stream jumps, once", async () => {
       const start = async () => {
         const node = await createKhala({ config, store: fresh.store, log, metrics: createMetrics() });
-        node.stop();
+        await node.stop();
       };
       await start();
       const [before] = await snapshot();

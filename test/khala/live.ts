@@ -1,6 +1,8 @@
+import { openDatabase } from "../../db/open";
 import { readConfig } from "../../src/config";
 import type { Access, Standing, SyncClaims } from "../../src/khala/access";
 import type { NewEvent } from "../../src/khala/event";
+import { subscriptionCounts } from "../../src/khala/inspection";
 import { createKhala, type KhalaNode } from "../../src/khala/node";
 import { type KhalaSockets, khalaSockets } from "../../src/khala/sockets";
 import { streams } from "../../src/khala/streams";
@@ -173,11 +175,17 @@ export class Client {
   }
 }
 
+async function opened({ url }: Fresh): Promise<Fresh> {
+  const store = await openDatabase({ kind: "postgres", url: url as string, poolSize: 4 });
+  return { store, url, drop: () => store.close() };
+}
+
 /** 1, 2, … n after `start`. */
 export const range = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + 1 + i);
 
-export async function live(engine: Engine, env: Record<string, string> = {}): Promise<Live> {
-  const fresh = await freshDatabase(engine);
+/** `beside`: on the database of another one, as a second node of it. */
+export async function live(engine: Engine, env: Record<string, string> = {}, beside?: Live): Promise<Live> {
+  const fresh = beside ? await opened(beside.fresh) : await freshDatabase(engine);
   const { store } = fresh;
   const config = readConfig(env);
   const log: string[] = [];
@@ -213,6 +221,10 @@ export async function live(engine: Engine, env: Record<string, string> = {}): Pr
     },
     websocket: sockets.websocket,
   });
+  await node.join({ version: "1.0.0", buildId: "build", schemaVersion: 1 }, () => ({
+    sockets: sockets.connections.size,
+    ...subscriptionCounts(node),
+  }));
   const base = (options: Connect) => {
     const url = new URL(`http://127.0.0.1:${server.port}${options.path ?? "/sync/socket/websocket"}`);
     const token = options.token === undefined ? JSON.stringify(claims(options.claims)) : options.token;
@@ -290,7 +302,7 @@ export async function live(engine: Engine, env: Record<string, string> = {}): Pr
     async close() {
       for (const client of clients) client.close();
       sockets.stop();
-      node.stop();
+      await node.stop();
       await server.stop(true);
       await fresh.drop();
     },

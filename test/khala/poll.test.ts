@@ -211,7 +211,10 @@ for (const engine of engines) {
       const topic = body.data.topics.find(({ stream }: { stream: string }) => stream === streams.codexEvents(7));
       expect(topic).toMatchObject({ topic_class: "codex_worker_events", subscribers: 1, events_per_minute: 2 });
       expect(topic.slowest_watermark).toBe(topic.head);
-      expect(body.data.wake).toMatchObject({ mode: "local", connected: true });
+      expect(body.data.wake).toMatchObject({
+        mode: engine === "pglite" ? "local" : "postgres",
+        connected: true,
+      });
       const listed = await send("/api/admin/khala/connections?user_id=7", admin.token);
       const [connection] = listed.body.data;
       expect(connection).toMatchObject({
@@ -242,10 +245,10 @@ for (const engine of engines) {
         oldest_sequence: 3,
         queue_depth: 5,
       });
-      expect(body.hooks.map(({ backend }: { backend: string }) => backend)).toEqual([
-        "nats",
-        "redis",
-        "postgres_notify",
+      expect(body.hooks.map(({ backend, status }: Record<string, string>) => [backend, status])).toEqual([
+        ["nats", "not_configured"],
+        ["redis", "not_configured"],
+        ["postgres_notify", engine === "pglite" ? "not_configured" : "active"],
       ]);
     });
   });

@@ -107,7 +107,7 @@ export async function wholeApp(
     },
     async close() {
       for (const server of servers) await server.stop(true);
-      khala.stop();
+      await khala.stop();
       await ctx.jobs.stop(0);
       await log.flush();
       await fresh.drop();
