@@ -1,6 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
-import { axe, launch, open, PHONE, picture, ready, signIn, type Theme, WIDE } from "../support/browser";
+import {
+  axe,
+  launch,
+  open,
+  PHONE,
+  picture,
+  ready,
+  signIn,
+  type Tab,
+  type Theme,
+  WIDE,
+  watch,
+} from "../support/browser";
 import { type Product, startProduct } from "../support/product";
 
 let product: Product;
@@ -70,12 +82,54 @@ async function pretend(page: Page, status: string) {
   );
 }
 
+const MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
+const IPHONE =
+  "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 Version/19.1 Mobile/15E148 Safari/604.1";
+const session = (id: string, more: Record<string, unknown>) => ({
+  session_id: id,
+  device_id: `web:${id}`,
+  token_name: "device:unknown",
+  status: "active",
+  issued_at: ago(86_400_000 * 3),
+  last_refreshed_at: null,
+  last_used_at: ago(20_000),
+  user_agent: MAC,
+  ...more,
+});
+const sessions = [
+  session("a", {}),
+  session("b", { user_agent: IPHONE, last_used_at: ago(7_300_000), issued_at: ago(86_400_000 * 40) }),
+  session("c", { user_agent: null, token_name: "desktop:autopilot-desktop", last_used_at: ago(86_400_000 * 2) }),
+  session("d", { status: "revoked" }),
+];
+const token = (id: number, name: string, more: Record<string, unknown>) => ({
+  id,
+  name,
+  abilities: ["*"],
+  lastUsedAt: ago(3_700_000),
+  expiresAt: ago(-86_400_000 * 30),
+  createdAt: ago(86_400_000 * 5),
+  isCurrent: false,
+  ...more,
+});
+const tokens = [
+  token(14, "deploy-script", {}),
+  token(13, "worker:macbook", { abilities: ["codex:worker"], expiresAt: null }),
+  token(12, "reader", { abilities: ["chat:read", "chat:write", "shouts:write"], lastUsedAt: null }),
+  token(9, "an old one with a name that is longer than most, to see where it ends", { expiresAt: ago(86_400_000) }),
+];
+const answer = (page: Page, url: string, json: unknown, status = 200) =>
+  page.route(url, (route) => route.fulfill({ status, json }));
+const wrong = { message: "Server Error", error: { code: "server_error", message: "Server Error" } };
+
 const heading = (page: Page, name: string) => page.getByRole("heading", { level: 1, name }).waitFor();
 
 interface Look {
   name: string;
   guest?: boolean;
   access?: string;
+  /** Before the page is opened. */
+  before?: (page: Page) => Promise<unknown>;
   path: string;
   act?: (page: Page) => Promise<unknown>;
 }
@@ -155,6 +209,155 @@ const looks: Look[] = [
       await heading(page, "Allow this machine?");
     },
   },
+  {
+    name: "settings-profile",
+    access: "ready",
+    path: "/settings/profile",
+    act: async (page) => {
+      await page.getByLabel("Name").fill("Ana Ruiz");
+      await page.getByText("Unsaved changes").waitFor();
+    },
+  },
+  {
+    name: "settings-profile-no-worker",
+    access: "no_worker",
+    path: "/settings/profile",
+    act: async (page) => {
+      await page.getByLabel("Name").fill(" ");
+      await page.keyboard.press("Enter");
+      await page.getByText("Profile name is required.").waitFor();
+      await page.getByRole("list", { name: "Set up Codex" }).waitFor();
+    },
+  },
+  {
+    name: "settings-leave",
+    access: "ready",
+    path: "/settings/profile",
+    act: async (page) => {
+      await page.getByLabel("Name").fill("Ana Ruiz");
+      await page.getByRole("link", { name: "API tokens" }).click();
+      await page.getByRole("dialog", { name: "Discard changes?" }).waitFor();
+    },
+  },
+  {
+    name: "settings-delete",
+    access: "ready",
+    path: "/settings/profile",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Delete account" }).click();
+      await page.getByRole("dialog").getByLabel("Confirm email to delete profile").fill("ana@");
+    },
+  },
+  {
+    name: "settings-sessions",
+    access: "ready",
+    path: "/settings/sessions",
+    before: (page) => answer(page, "**/api/auth/sessions", { data: { currentSessionId: "a", sessions } }),
+    act: (page) => page.getByText("This device").waitFor(),
+  },
+  {
+    name: "settings-sessions-failed",
+    access: "ready",
+    path: "/settings/sessions",
+    before: (page) => answer(page, "**/api/auth/sessions", wrong, 500),
+    act: (page) => page.getByRole("button", { name: "Retry" }).waitFor(),
+  },
+  {
+    name: "settings-sessions-loading",
+    access: "ready",
+    path: "/settings/sessions",
+    before: (page) => page.route("**/api/auth/sessions", () => new Promise(() => {})),
+    act: (page) => page.locator(".bone").first().waitFor(),
+  },
+  {
+    name: "settings-tokens",
+    access: "ready",
+    path: "/settings/tokens",
+    before: (page) => answer(page, "**/api/tokens", { data: tokens }),
+    act: async (page) => {
+      await page.getByText("deploy-script").waitFor();
+      await page.getByLabel("Expires").selectOption("date");
+      await page.getByRole("radio", { name: /Chosen abilities/ }).check();
+      await page.getByRole("button", { name: "Create token" }).click();
+      await page.getByText("Name at least one ability.").waitFor();
+    },
+  },
+  {
+    name: "settings-tokens-empty",
+    access: "ready",
+    path: "/settings/tokens",
+    before: (page) => answer(page, "**/api/tokens", { data: [] }),
+    act: (page) => page.getByText("No tokens yet.").waitFor(),
+  },
+  {
+    name: "settings-token-made",
+    access: "ready",
+    path: "/settings/tokens",
+    before: (page) =>
+      page.route("**/api/tokens", (route) =>
+        route.request().method() === "POST"
+          ? route.fulfill({
+              status: 201,
+              json: {
+                data: {
+                  token: "12|AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdf8c8ab1e",
+                  tokenableId: 7,
+                  name: "deploy-script",
+                  abilities: ["*"],
+                  expiresAt: ago(-86_400_000 * 30),
+                },
+              },
+            })
+          : route.fulfill({ json: { data: tokens } }),
+      ),
+    act: async (page) => {
+      await page.locator("#token-name").fill("deploy-script");
+      await page.getByRole("button", { name: "Create token" }).click();
+      await page.getByText("It is not shown again.").waitFor();
+    },
+  },
+  {
+    name: "settings-token-revoke",
+    access: "ready",
+    path: "/settings/tokens",
+    before: (page) => answer(page, "**/api/tokens", { data: tokens }),
+    act: async (page) => {
+      await page.getByRole("button", { name: "Revoke deploy-script" }).click();
+      await page.getByRole("dialog", { name: "Revoke deploy-script?" }).waitFor();
+    },
+  },
+  {
+    name: "admin",
+    access: "ready",
+    path: "/admin",
+    before: (page) =>
+      answer(
+        page,
+        "**/api/admin/invites",
+        {
+          data: { url: `https://openagents.example/login/link/oa_ll_${"x".repeat(43)}`, expiresAt: ago(-604_800_000) },
+        },
+        201,
+      ),
+    act: async (page) => {
+      await page.getByLabel("Email").fill("ana@example.com");
+      await page.keyboard.press("Enter");
+      await page.getByRole("region", { name: "Link for ana@example.com" }).waitFor();
+    },
+  },
+  {
+    name: "forbidden",
+    access: "ready",
+    path: "/admin",
+    before: (page) =>
+      page.route("**/api/me?**", async (route) => {
+        const answer = await route.fetch();
+        const body = await answer.json();
+        body.data.isAdmin = false;
+        await route.fulfill({ response: answer, json: body });
+      }),
+    act: (page) => heading(page, "You don't have access to this page."),
+  },
   { name: "not-found", access: "ready", path: "/nowhere", act: (page) => heading(page, "This page doesn't exist.") },
   {
     name: "palette",
@@ -199,13 +402,22 @@ const looks: Look[] = [
   },
 ];
 
+/** States of pages that are seen in all four forms elsewhere: two forms of them are enough. */
+const isState = ({ name }: Look) =>
+  /^settings-.+-(no-worker|failed|loading|empty|made|revoke)$|^settings-(leave|delete)/.test(name);
+
 for (const theme of ["dark", "light"] satisfies Theme[]) {
   for (const [size, viewport] of [
     ["wide", WIDE],
     ["phone", PHONE],
   ] as const) {
+    const both = (theme === "dark") === (size === "wide");
     describe(`${theme}, ${size}`, () => {
-      test.each(looks.map((look) => [look.name, look] as const))("%s", async (name, { guest, access, path, act }) => {
+      // One window for guests and one for the owner; each look has a page of its own in it.
+      const windows = new Map<boolean, Tab>();
+      const windowOf = async (guest: boolean): Promise<Tab> => {
+        const known = windows.get(guest);
+        if (known) return known;
         const tab = await open(browser, product.url, {
           theme,
           viewport,
@@ -213,17 +425,32 @@ for (const theme of ["dark", "light"] satisfies Theme[]) {
           reducedMotion: "reduce",
         });
         if (!guest) await tab.context.addCookies(cookies);
-        if (access) await pretend(tab.page, access);
-        await tab.page.goto(path);
-        await ready(tab.page);
-        await act?.(tab.page);
-        await picture(tab.page, `${name}-${theme}-${size}`);
-        expect(await axe(tab.page)).toEqual([]);
-        expect(await tab.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
-        expect(tab.errors).toEqual([]);
-        await tab.page.unrouteAll({ behavior: "ignoreErrors" });
-        await tab.close();
+        windows.set(guest, tab);
+        return tab;
+      };
+      afterAll(async () => {
+        for (const tab of windows.values()) await tab.close();
       });
+
+      test.each(looks.filter((look) => both || !isState(look)).map((look) => [look.name, look] as const))(
+        "%s",
+        async (name, { guest = false, access, before, path, act }) => {
+          const { context } = await windowOf(guest);
+          const page = await context.newPage();
+          const errors = watch(page);
+          if (access) await pretend(page, access);
+          await before?.(page);
+          await page.goto(path);
+          await ready(page);
+          await act?.(page);
+          await picture(page, `${name}-${theme}-${size}`);
+          expect(await axe(page)).toEqual([]);
+          expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+          expect(errors).toEqual([]);
+          await page.unrouteAll({ behavior: "ignoreErrors" });
+          await page.close();
+        },
+      );
     });
   }
 }

@@ -3,7 +3,8 @@ import type { ComponentChildren } from "preact";
 interface Props {
   title: string;
   text?: ComponentChildren;
-  tone?: "bad";
+  /** Of its heading, below that of the page. */
+  level?: 2 | 3;
   /** The bar below: what came of it, and the buttons. */
   foot?: ComponentChildren;
   /** At the right of the heading. */
@@ -12,11 +13,11 @@ interface Props {
 }
 
 /** A section of a settings page: what it is, its content, what can be done. */
-export const Panel = ({ title, text, tone, foot, actions, children }: Props) => (
-  <section class={`panel${tone ? ` panel-${tone}` : ""}`} aria-label={title}>
+export const Panel = ({ title, text, level = 3, foot, actions, children }: Props) => (
+  <section class="panel" aria-label={title}>
     <header>
       <div>
-        <h3>{title}</h3>
+        {level === 2 ? <h2>{title}</h2> : <h3>{title}</h3>}
         {text && <p>{text}</p>}
       </div>
       {actions}

@@ -1,12 +1,11 @@
 import { useEffect, useRef } from "preact/hooks";
 import { CopyButton } from "./copy";
 
-/** Something shown once, to be copied: selected as soon as it is there, never wrapped or cut when copied. */
+/** Something shown once, to be copied: selected as soon as it is there, its beginning in view. */
 export function Secret({ text, label }: { text: string; label: string }) {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     input.current?.focus();
-    input.current?.select();
   }, [text]);
   return (
     <div class="secret">
@@ -19,9 +18,9 @@ export function Secret({ text, label }: { text: string; label: string }) {
         value={text}
         spellcheck={false}
         autocomplete="off"
-        onFocus={(event) => event.currentTarget.select()}
+        onFocus={({ currentTarget }) => currentTarget.setSelectionRange(0, text.length, "backward")}
       />
-      <CopyButton text={text} label={`Copy ${label.toLowerCase()}`} />
+      <CopyButton text={text} label={`Copy ${label.toLowerCase()}`} words />
     </div>
   );
 }

@@ -43,9 +43,6 @@ const PATTERNS: Pattern[] = [
 /** The pages that have a path. */
 export const pageKeys: readonly PageKey[] = PATTERNS.map(({ page }) => page);
 
-/** The pages that have a path. */
-export const pageKeys: readonly PageKey[] = PATTERNS.map(({ page }) => page);
-
 /** Old names of pages; entering one replaces it. */
 const ALIASES: Record<string, string> = {
   "/chat": "/",

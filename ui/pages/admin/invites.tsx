@@ -54,6 +54,7 @@ export function Invites() {
     <>
       <form onSubmit={submit} noValidate aria-busy={creation.pending}>
         <Panel
+          level={2}
           title="Invite somebody"
           text="Makes a link that signs them in once. Where mail is set up, it is mailed to them too."
           foot={
@@ -110,6 +111,7 @@ export function Invites() {
 
 const Link = ({ made, done }: { made: Made; done: () => void }) => (
   <Panel
+    level={2}
     title={`Link for ${made.email}`}
     text={
       <>

@@ -2,7 +2,6 @@ import { useSignal } from "@preact/signals";
 import { Outcome, useAction } from "../../parts/action";
 import { Dialog } from "../../parts/dialog";
 import { Field } from "../../parts/field";
-import { Icon } from "../../parts/icons";
 import { Panel } from "../../parts/panel";
 import { deleteAccount } from "../../session";
 
@@ -63,7 +62,6 @@ function Confirm({ email, close }: { email: string; close: () => void }) {
           Cancel
         </button>
         <button type="submit" class="button danger" disabled={!right || removal.pending || removal.wait > 0}>
-          <Icon name="alert" />
           {removal.pending ? "Deleting..." : "Delete account"}
         </button>
       </div>

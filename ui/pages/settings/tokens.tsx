@@ -119,7 +119,7 @@ function Token({ token, revoke }: { token: TokenItem; revoke: () => void }) {
           )}
         </small>
       </div>
-      <button type="button" class="button small danger" aria-label={`Revoke ${nameOf(token)}`} onClick={revoke}>
+      <button type="button" class="button small" aria-label={`Revoke ${nameOf(token)}`} onClick={revoke}>
         Revoke
       </button>
     </li>
