@@ -10,7 +10,7 @@ import { documentRoute } from "./http/document";
 import type { Peer } from "./http/entry";
 import { type Check, health, healthRoutes } from "./http/health";
 import { openapi } from "./http/openapi";
-import { earlyRoute, type RouteTable } from "./http/routes";
+import { earlyRoute, methodsOf, type RouteTable } from "./http/routes";
 import type { RequestState } from "./http/state";
 import { identityApi, identityJobs } from "./identity";
 import { createGuards } from "./identity/guard";
@@ -66,6 +66,7 @@ export function createApp(ctx: Context, parts: AppParts): App {
     guards,
     web,
     archive,
+    taken: (path) => methodsOf(composed.routes, path).length > 0,
     closed: (path) => path.startsWith("/login/link/") && providerOf(config) !== "local",
     seen: (request, state) => pageview(ctx.analytics, request, state),
   });
@@ -140,7 +141,8 @@ export function createApp(ctx: Context, parts: AppParts): App {
     ],
     fast: shell.asset,
     before: (request: Request, state: RequestState, server: Peer) => {
-      if (socketPaths.has(state.path)) return refused(sockets.upgrade(request, state, server), request, state);
+      if (request.method === "GET" && socketPaths.has(state.path))
+        return refused(sockets.upgrade(request, state, server), request, state);
       return shell.guestPage(request, state) ?? early(request, state);
     },
     page: shell.errorPage,

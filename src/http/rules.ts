@@ -15,6 +15,9 @@ export function sizeOf(value: unknown, numeric: boolean): number {
   return [...(value === true ? "1" : value === false ? "" : String(value ?? ""))].length;
 }
 
+/** The text of a value; null for null, lists and objects, which have none. */
+export const textOf = (value: unknown): string | null => (typeof value === "object" ? null : String(value));
+
 export const isNumeric = (value: unknown): boolean =>
   typeof value === "number" || (typeof value === "string" && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value));
 

@@ -1,4 +1,4 @@
-import { asBoolean, formatFailure, isBlank, isNumeric, type Kind, sizeFailures, typeFailure } from "./rules";
+import { asBoolean, formatFailure, isBlank, isNumeric, type Kind, sizeFailures, textOf, typeFailure } from "./rules";
 
 /** As much of JSON Schema as the product's shapes use, with the keywords of http-platform 3.2. */
 export interface Schema {
@@ -140,11 +140,12 @@ function field(
 
   const wrongType = words ? typeFailure("string", value) : typeFailure(kind, value);
   if (wrongType) fail(wrongType.rule, sentence(wrongType.text));
-  if (words && !words.map(String).includes(String(value))) fail("in", `The selected ${nameOf(path)} is invalid.`);
+  if (words && !words.map(String).includes(textOf(value) ?? "")) fail("in", `The selected ${nameOf(path)} is invalid.`);
   if (!words) {
     const [min, max] = bounds(schema, kind, required);
     for (const { rule, text } of sizeFailures(kind, value, min, max)) fail(rule, sentence(text));
-    if (schema.pattern && !new RegExp(schema.pattern, "u").test(String(value)))
+    const text = textOf(value);
+    if (schema.pattern && (text === null || !new RegExp(schema.pattern, "u").test(text)))
       fail("regex", sentence("format is invalid."));
     const wrongFormat = schema.format ? formatFailure(schema.format, value) : null;
     if (wrongFormat) fail(wrongFormat.rule, sentence(wrongFormat.text));
@@ -169,7 +170,8 @@ function bounds(schema: Schema, kind: Kind, required: boolean): [number | undefi
 function convert(schema: Schema, kind: Kind, value: unknown, path: string, walk: Walk): unknown {
   if (kind === "integer" || kind === "number") return isNumeric(value) ? Number(value) : value;
   if (kind === "boolean") return asBoolean(value);
-  if (kind === "object") return Array.isArray(value) ? (value.length ? value : {}) : object(schema, value, path, walk);
+  if (kind === "object" && schema.properties) return object(schema, value, path, walk);
+  if (kind === "object") return Array.isArray(value) && !value.length ? {} : value;
   if (kind !== "array" || !schema.items) return value;
   const items = Array.isArray(value) ? value : Object.values(value as object);
   const out: unknown[] = new Array(items.length);

@@ -46,9 +46,10 @@ export function treatment(deps: Treatment) {
       if (failed && error instanceof Refusal) await deps.guards.refused?.(failed, error, state.facts);
       if (error instanceof SignedIn) return redirect(deps, request, state, "/");
       const answer = code === "NOT_FOUND" ? unmatched(deps.routes, request, state.path) : explain(deps, state, error);
-      const isPage = wantsPage(deps.routes.get(`${request.method} ${state.route}`), request);
+      const isPage = wantsPage(deps.routes.get(`${request.method} ${state.route}`), request, state.path);
       if (isPage && answer.status === 401) return redirect(deps, request, state, "/login");
       if (deps.page && isPage) {
+        addHeaders(state, answer.headers);
         const page = deps.page(request, state, answer.status);
         if (page) return page;
       }
@@ -254,5 +255,16 @@ export function expectsJson(request: Request): boolean {
   );
 }
 
-const wantsPage = (route: Route | undefined, request: Request): boolean =>
-  !!route?.declared.page && !expectsJson(request);
+/** `Accept` lists `text/html` with q > 0. */
+export function wantsHtml(request: Request): boolean {
+  return (request.headers.get("accept") ?? "")
+    .split(",")
+    .some((part) => /^\s*text\/html\b/.test(part) && !/;\s*q=0(\.0*)?\s*(;|$)/.test(part));
+}
+
+/** Paths that no browser shows. */
+const machinePath = /^\/(api|assets|sanctum|internal|sync|socket)(\/|$)/;
+
+/** Whether an error is a page: on page routes unless JSON is expected, on unknown paths and methods when HTML is asked for. */
+const wantsPage = (route: Route | undefined, request: Request, path: string): boolean =>
+  route ? !!route.declared.page && !expectsJson(request) : !machinePath.test(path) && wantsHtml(request);

@@ -8,6 +8,7 @@ import type { Guards } from "../http/guards";
 import { earlyRoute, type Route } from "../http/routes";
 import { documentSecurity, plainSecurity, transportSecurity } from "../http/security-headers";
 import type { RequestState } from "../http/state";
+import { wantsHtml } from "../http/treatment";
 import { randomLetters } from "../letters";
 import { Refusal } from "../refusal";
 import type { Archive } from "./archive";
@@ -41,13 +42,15 @@ interface ShellDeps {
   archive?: Pick<Archive, "find"> | null;
   /** Pages that this server's configuration takes away. */
   closed?: (path: string) => boolean;
+  /** Paths that a route has, under some method. */
+  taken?: (path: string) => boolean;
   /** Told of each page that somebody who is known gets to see. */
   seen?: (request: Request, state: RequestState) => void;
 }
 
 /** The embedded web app: assets, page fallback, service worker (http-platform 3.6, 3.7; web-ui 2.1). */
 export function createShell(deps: ShellDeps): Shell {
-  const { config, guards, web: built, archive = null, closed = () => false, seen } = deps;
+  const { config, guards, web: built, archive = null, closed = () => false, taken = () => false, seen } = deps;
   const web = startFiles(config, built);
   const { files } = web;
   const folder = config.OA_CONTROL_STATIC_DIR;
@@ -184,7 +187,9 @@ export function createShell(deps: ShellDeps): Shell {
 
   return {
     routes: [
-      ...Object.entries(pages).flatMap(([path, rule]) => pageRoutes(path, rule)),
+      ...Object.entries(pages)
+        .filter(([path]) => !closed(path))
+        .flatMap(([path, rule]) => pageRoutes(path, rule)),
       ...["/index.html", ...files.keys()]
         .filter((path) => !path.startsWith("/assets/"))
         .map((path) =>
@@ -214,6 +219,7 @@ export function createShell(deps: ShellDeps): Shell {
       }
       const rule: PageRule = closed(path) ? { kind: "missing" } : pageRule(path);
       if (rule.kind === "missing") {
+        if (taken(path) && !closed(path)) return null;
         return hasExtension(path)
           ? refuse(request, state, `Asset '${path.slice(1)}' was not found.`)
           : missing(request, state);
@@ -258,10 +264,3 @@ const decoded = (path: string): string => {
     return path;
   }
 };
-
-/** `Accept` lists `text/html` with q > 0. */
-function wantsHtml(request: Request): boolean {
-  return (request.headers.get("accept") ?? "")
-    .split(",")
-    .some((part) => /^\s*text\/html\b/.test(part) && !/;\s*q=0(\.0*)?\s*(;|$)/.test(part));
-}

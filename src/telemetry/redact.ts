@@ -11,6 +11,8 @@ const masks: [RegExp, string][] = [
   [new RegExp(`(\\\\*"(?:${secretHeader})\\\\*"\\s*:\\s*\\[)[^\\]\\n]*`, "gi"), "$1"],
   // A line of a dump: Cookie: …
   [new RegExp(`((?:^|[\\s(]|\\\\n)(?:${secretHeader}):[ \\t]*)(?!\\\\*")[^\\n\\\\"]+`, "gi"), "$1***"],
+  // Values of a query that failed, which a person may have sent: they run to the stack or to the end of the text.
+  [/(\\nparams: )(?:\\.|[^"\\])*?(?=\\n\s+at |")/g, "$1***"],
   [new RegExp(`([?&](?:${secretQuery})=)[^&\\s"'<>#\\\\)]*`, "gi"), "$1***"],
 ];
 
@@ -29,7 +31,7 @@ const cuts: RegExp[] = [
 
 /** Most lines hold nothing of the kind, and one look tells. */
 const quick =
-  /oa_|\||%7c|earer|re_|ya29|eyJ|ln[bt]|preimage|authorization|cookie|[cx]s[rf]+-token|signature|secret|[?&](?:code|state|token|maintenance|key|access|refresh|email)/i;
+  /oa_|nparams: |\||%7c|earer|re_|ya29|eyJ|ln[bt]|preimage|authorization|cookie|[cx]s[rf]+-token|signature|secret|[?&](?:code|state|token|maintenance|key|access|refresh|email)/i;
 
 /** Text with every secret cut to its first six characters; secret headers and values of queries become `***`. */
 export function redact(text: string): string {

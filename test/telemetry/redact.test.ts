@@ -34,6 +34,15 @@ describe("text (http-platform 3.10)", () => {
     );
     expect(redact(JSON.stringify({ body: JSON.stringify({ preimage: hex }) }))).not.toContain(hex);
   });
+  test("values of a query that failed", () => {
+    const message = 'Failed query: insert into t values ($1, $2)\nparams: ann@a.example,a "quoted" \\ secret';
+    const line = redact(
+      JSON.stringify({ error_message: message, stack: `Error: ${message}\n    at run (x.ts:1:2)`, n: 1 }),
+    );
+    const cut = "Failed query: insert into t values ($1, $2)\nparams: ***";
+    expect(JSON.parse(line)).toEqual({ error_message: cut, stack: `Error: ${cut}\n    at run (x.ts:1:2)`, n: 1 });
+    expect(redact(line)).toBe(line);
+  });
   test("values of secret query names", () => {
     for (const name of "code state token signature maintenance_bypass key secret access_token refresh_token email".split(
       " ",
