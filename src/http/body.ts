@@ -33,29 +33,38 @@ export const bodyLimit = (path: string, usual: number): number =>
   limitRows.find(([form]) => form.test(path))?.[1] ?? usual;
 
 const stallMs = 30_000;
+/** A declared body of this size is one piece: it either comes or does not. */
+const onePiece = 16_384;
+
 const tooMuch = () => {
   const refusal = tooLarge("The POST data is too large.");
   refusal.detail.headers = { connection: "close" };
   return refusal;
 };
 
-async function within<T>(work: Promise<T>): Promise<T> {
+const stalled = () => new Refusal("stalled", "Request Timeout", { headers: { connection: "close" } });
+
+/** The next piece, unless it does not come for `ms` or the client has gone. */
+async function within<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: Timer | undefined;
-  const stalled = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Refusal("stalled", "Request Timeout", { headers: { connection: "close" } })),
-      stallMs,
-    );
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(stalled()), ms);
   });
   try {
-    return await Promise.race([work, stalled]);
+    return await Promise.race([work, late]);
+  } catch (error) {
+    if (error instanceof Error && error.name === "AbortError") throw stalled();
+    throw error;
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** The whole body, at most `limit` bytes; chunked bodies are counted as they come. Throws 413, 415 and 408. */
-export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+/**
+ * The whole body, at most `limit` bytes; bodies that come in pieces are counted as they come, and nothing is read beyond the
+ * limit. Throws 413, 415, and 408 when nothing comes for `waitMs`.
+ */
+export async function readBytes(request: Request, limit: number, waitMs = stallMs): Promise<Uint8Array> {
   if (request.headers.get("content-encoding")) {
     throw new Refusal("media_type", "Content-Encoding is not accepted.", {
       headers: { "accept-encoding": "identity" },
@@ -64,19 +73,21 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
   const declared = request.headers.get("content-length");
   if (declared !== null && Number(declared) > limit) throw tooMuch();
   if (!request.body) return new Uint8Array();
-  if (declared !== null) return within(request.bytes());
+  if (declared !== null && Number(declared) <= onePiece) return within(request.bytes(), waitMs);
   const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for (;;) {
-    const { done, value } = await within(reader.read());
-    if (done) return Buffer.concat(chunks);
-    size += value.byteLength;
-    if (size > limit) {
-      void reader.cancel();
-      throw tooMuch();
+  try {
+    for (;;) {
+      const { done, value } = await within(reader.read(), waitMs);
+      if (done) return Buffer.concat(chunks);
+      size += value.byteLength;
+      if (size > limit) throw tooMuch();
+      chunks.push(value);
     }
-    chunks.push(value);
+  } catch (error) {
+    void reader.cancel().catch(() => {});
+    throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import { redact } from "../telemetry/redact";
 import { baseHeaders, failure, respond } from "./answer";
 import { hasCors } from "./cors";
 import { errorAnswer, wrongMethod } from "./errors";
+import { handlerLimit } from "./handler-limit";
 import { factsOf, isServedHost, type Reception } from "./receive";
 import { methodsOf, type RouteTable } from "./routes";
 import { type RequestState, remember } from "./state";
@@ -13,6 +14,8 @@ import { explain } from "./treatment";
 /** The server as the entry sees it. */
 export interface Peer {
   requestIP(request: Request): { address: string } | null;
+  /** Seconds that this request's connection may be silent; 0 = for ever. */
+  timeout?(request: Request, seconds: number): void;
 }
 
 export interface Entry {
@@ -58,6 +61,7 @@ function pathOf(url: string): { path: string; valid: boolean } {
 export function entry(deps: Entry) {
   const { config } = deps;
   const inFlight = { now: 0 };
+  const limit = handlerLimit(config, deps.routes);
 
   const answer = (
     request: Request,
@@ -96,7 +100,7 @@ export function entry(deps: Entry) {
   };
 
   return {
-    inFlight: () => inFlight.now,
+    inFlight: () => inFlight.now + limit.late(),
     /** What needs nothing of the database is answered without a promise, which every one of them would pay for. */
     fetch(request: Request, server: Peer): Response | undefined | Promise<Response | undefined> {
       const { path, valid } = pathOf(request.url);
@@ -112,6 +116,7 @@ export function entry(deps: Entry) {
         headers: null,
         cookies: null,
         raw: null,
+        bodyAt: 0,
         limiter: null,
         errorCode: null,
         path,
@@ -129,7 +134,9 @@ export function entry(deps: Entry) {
       } catch (error) {
         return failed(error);
       }
-      return answered instanceof Promise ? answered.then(done, failed) : done(answered);
+      return answered instanceof Promise
+        ? limit.watch(answered, request, state, server).then(done, failed)
+        : done(answered);
     },
   };
 }

@@ -29,6 +29,7 @@ export interface Declared {
   proof?: string;
   counts?: string;
   open?: () => boolean;
+  patient?: boolean;
 }
 
 /** One key a member: Elysia merges `detail` of several macros shallowly. */
@@ -82,6 +83,8 @@ export const platform = new Elysia({ name: "platform" })
     csrf: (csrf: true) => note({ csrf }),
     /** Audit event of a refused request (auth 3.14). */
     failure: (failure: string) => note({ failure }),
+    /** Waited for, however long it takes: money moves or a tool runs (http-platform 5). */
+    patient: (patient: true) => note({ patient }),
     /** Page behaviour of errors unless the caller expects JSON (http-platform 2.8). */
     page: (page: true) => note({ page }),
   });

@@ -43,6 +43,7 @@ const declaredKeys = [
   "proof",
   "counts",
   "open",
+  "patient",
 ] as const;
 
 /**

@@ -15,6 +15,8 @@ export interface RequestState {
   cookies: string[] | null;
   /** Bytes of the body as they came, for raw routes. */
   raw: Uint8Array | null;
+  /** When the body was there, as `performance.now()`; infinite while it arrives. */
+  bodyAt: number;
   limiter: string | null;
   errorCode: string | null;
 }

@@ -186,7 +186,9 @@ async function readInput(deps: Treatment, route: Route, request: Request, state:
   if (request.method !== "GET" && request.method !== "HEAD") {
     const reading = route.declared.reading ?? readingOf(state.path);
     const type = request.headers.get("content-type");
+    state.bodyAt = Number.POSITIVE_INFINITY;
     const bytes = await readBytes(request, bodyLimit(state.path, deps.config.OA_HTTP_MAX_BODY_BYTES));
+    state.bodyAt = performance.now();
     if (reading === "raw") {
       state.raw = bytes;
       input.body = bytes;
