@@ -5,6 +5,7 @@ import { redact } from "../telemetry/redact";
 import { baseHeaders, failure, respond } from "./answer";
 import { hasCors } from "./cors";
 import { errorAnswer, wrongMethod } from "./errors";
+import { formRequest, isFormPost } from "./form-method";
 import { handlerLimit } from "./handler-limit";
 import { factsOf, isServedHost, type Reception } from "./receive";
 import { methodsOf, type RouteTable } from "./routes";
@@ -157,6 +158,9 @@ function options(deps: Entry, request: Request, state: RequestState): Response {
 
 /** `HEAD` runs the GET route and drops the body; a trailing slash on `/api/*` counts as none (http-platform 2.2). */
 function route(deps: Entry, request: Request, state: RequestState): Response | Promise<Response> {
+  if (isFormPost(request, state)) {
+    return formRequest(request, state, deps.routes, deps.config.OA_HTTP_MAX_BODY_BYTES).then(deps.handle);
+  }
   const head = request.method === "HEAD";
   const slashed = state.path.length > 5 && state.path.startsWith("/api/") && state.path.endsWith("/");
   return head || slashed ? rewritten(deps, request, state, head, slashed) : deps.handle(request);

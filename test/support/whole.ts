@@ -21,6 +21,7 @@ import { listen } from "../../src/listen";
 import type { WebFile, WebFiles } from "../../src/shell/files";
 import { mediaType } from "../../src/shell/media-types";
 import { ROLLBACK_MARK } from "../../src/shell/start-files";
+import { withVariants } from "../../src/shell/variants";
 import { createLog } from "../../src/telemetry/log";
 import { type Answer, addPerson, type Person, type Sent, sender, testKey } from "./app";
 import { type Engine, freshDatabase } from "./database";
@@ -50,7 +51,8 @@ function webOf(): WebFiles {
   for (const name of readdirSync(publicFolder)) put(`/${name}`, readFileSync(join(publicFolder, name)));
   put("/index.html", text('<!doctype html><title>OpenAgents</title><script src="/assets/main-0a1b2c3d.js"></script>'));
   put("/sw.js", text(`const rollback = ${ROLLBACK_MARK};`));
-  put("/assets/main-0a1b2c3d.js", text("console.log('openagents');"), true);
+  const script = "/assets/main-0a1b2c3d.js";
+  files.set(script, withVariants(script, text("console.log('openagents');\n".repeat(40)), true));
   put("/assets/main-4e5f6a7b.css", text("body { margin: 0 }"), true);
   put("/api/docs", text("<!doctype html><title>API reference</title>"), false, mediaType("/api/docs.html"));
   const entry = { html: "index.html", js: "assets/main-0a1b2c3d.js", css: "assets/main-4e5f6a7b.css" } as const;
