@@ -76,6 +76,49 @@ for (const engine of engines) {
       }
     });
 
+    test("another user's ids", async () => {
+      const { app, callers, cases, ask, same } = asking;
+      const ann = await app.person("ann@a.example");
+      const session = await callers.session("anna@a.example");
+      const as = (method: string, path: string, body?: unknown) => app.send(method, path, { as: ann, body });
+      await as("POST", "/api/runtime/codex/workers", { worker_id: "worker-of-ann", metadata: { session_id: "s" } });
+      await as("POST", "/api/runtime/threads/thread-of-ann/messages", { text: "Mine.", worker_id: "worker-of-ann" });
+      const shown = await app.send("GET", "/api/auth/session", { headers: session });
+      const hers: Record<string, string> = {
+        workerId: "worker-of-ann",
+        threadId: "thread-of-ann",
+        conversationId: "thread-of-ann",
+        tokenId: ann.token.split("|")[0] as string,
+      };
+      const paths = cases.filter(({ row }) => Object.keys(hers).some((name) => row.path.includes(`{${name}}`)));
+      for (const one of paths) {
+        if (one.row.domain === "shell") continue;
+        const path = one.row.path.replace(/\{(\w+)\}/g, (_, name: string) => hers[name] ?? "1");
+        const body = one.row.method === "GET" ? undefined : exampleFor(one);
+        const { status, text } = await ask(one, "another's id", { path, body });
+        same(`${one.key} of somebody else`, [403, 404].includes(status) || `${status} ${text}`, true);
+        same(`${one.key} tells nothing`, /Mine|ann@a/.test(text), false);
+      }
+      expect(paths.length).toBeGreaterThan(15);
+
+      const bodies: [string, unknown, number[]][] = [
+        ["POST /api/auth/sessions/revoke", { session_id: shown.json.data.session.sessionId }, [403, 404]],
+        ["POST /api/orgs/active", { org_id: `user:${ann.id}` }, [403, 404]],
+        ["POST /api/runtime/codex/workers", { worker_id: "worker-of-ann" }, [403]],
+        ["POST /api/runtime/threads/{threadId}/messages", { text: "Yours?", worker_id: "worker-of-ann" }, [403, 404]],
+      ];
+      for (const [key, body, refusals] of bodies) {
+        const one = cases.find((each) => each.key === key) as (typeof cases)[number];
+        const { status, text } = await ask(one, "another's id", { body, path: pathOf(one.row, "thread-of-ben") });
+        same(`${key} of somebody else`, refusals.includes(status) || `${status} ${text}`, true);
+      }
+
+      const worker = await as("GET", "/api/runtime/codex/workers/worker-of-ann");
+      const thread = await as("GET", "/api/runtime/threads/thread-of-ann/messages");
+      const after = await app.send("GET", "/api/auth/session", { headers: session });
+      expect([worker.json.data.status, thread.json.data.messages.length, after.status]).toEqual(["running", 1, 200]);
+    });
+
     test("malformed JSON, other media types, other charsets", async () => {
       const { bodied, ask, same } = asking;
       for (const one of bodied) {
