@@ -37,6 +37,8 @@ export function baseHeaders(config: Config, request: Request, path: string, stat
 
 /** The response itself; cookies set while the request was treated go out with it, whatever the status. */
 export function respond(body: BodyInit | null, status: number, out: Out, state: RequestState): Response {
+  if (typeof body === "string") state.bytesOut = Buffer.byteLength(body);
+  else if (body instanceof Uint8Array) state.bytesOut = body.byteLength;
   if (!state.cookies) return new Response(body, { status, headers: out });
   const headers = new Headers(out);
   for (const cookie of state.cookies) headers.append("set-cookie", cookie);

@@ -118,6 +118,8 @@ export function entry(deps: Entry) {
         cookies: null,
         raw: null,
         bodyAt: 0,
+        bytesIn: 0,
+        bytesOut: 0,
         limiter: null,
         errorCode: null,
         path,
@@ -184,6 +186,7 @@ async function rewritten(
   return new Response(null, { status: response.status, headers });
 }
 
+const none = {};
 const quiet = (path: string) => path.startsWith("/assets/") || hostless.has(path);
 
 /** Metrics and the access line of a finished request (http-platform 3.10). */
@@ -194,6 +197,9 @@ function observe({ log, metrics }: Entry, request: Request, state: RequestState,
   const duration = performance.now() - facts.startedAt;
   metrics.count("http_requests_total", { method, route, status });
   metrics.observe("http_request_duration_seconds", duration / 1000, { method, route });
+  const bytesOut = method === "HEAD" ? 0 : state.bytesOut;
+  if (state.bytesIn) metrics.count("http_request_bytes", none, state.bytesIn);
+  if (bytesOut) metrics.count("http_response_bytes", none, bytesOut);
   const level = quiet(path) && status < 400 ? "debug" : "info";
   if (!log.writes(level)) return;
   const client = request.headers.get("x-client");
@@ -206,8 +212,8 @@ function observe({ log, metrics }: Entry, request: Request, state: RequestState,
     path: redact(path),
     status,
     duration_ms: Math.round(duration * 10) / 10,
-    bytes_in: Number(request.headers.get("content-length") ?? 0),
-    bytes_out: Number(response.headers.get("content-length") ?? 0),
+    bytes_in: state.bytesIn,
+    bytes_out: bytesOut,
     client_ip: facts.ip,
     user_agent: redact(facts.userAgent.slice(0, 256)),
     client: client === null ? undefined : redact(client),

@@ -23,6 +23,7 @@ export async function formRequest(
   state.bodyAt = Number.POSITIVE_INFINITY;
   const bytes = await readBytes(request, bodyLimit(state.path, usualLimit));
   state.bodyAt = performance.now();
+  state.bytesIn = bytes.byteLength;
   const { _method: named } = await lenientBody(bytes, request.headers.get("content-type"));
   const word = typeof named === "string" ? named.trim().toUpperCase() : "";
   const method = meant.has(word) ? word : "POST";

@@ -17,6 +17,9 @@ export interface RequestState {
   raw: Uint8Array | null;
   /** When the body was there, as `performance.now()`; infinite while it arrives. */
   bodyAt: number;
+  /** Bytes of the bodies, as far as they are read and written whole. */
+  bytesIn: number;
+  bytesOut: number;
   limiter: string | null;
   errorCode: string | null;
 }

@@ -189,6 +189,7 @@ async function readInput(deps: Treatment, route: Route, request: Request, state:
     state.bodyAt = Number.POSITIVE_INFINITY;
     const bytes = await readBytes(request, bodyLimit(state.path, deps.config.OA_HTTP_MAX_BODY_BYTES));
     state.bodyAt = performance.now();
+    state.bytesIn = bytes.byteLength;
     if (reading === "raw") {
       state.raw = bytes;
       input.body = bytes;

@@ -22,8 +22,11 @@ export function chooseEncoding({ variants }: WebFile, header: string | null): En
   return gzip && variants.gzip ? "gzip" : "identity";
 }
 
-/** A file with its headers, ready to go out. Whoever sends it adds what belongs to the request, such as its id. */
-export type ReadyFile = (request: Request) => Response;
+/**
+ * A file with its headers, ready to go out; its size is noted in `size`. Whoever sends it adds what belongs to the request,
+ * such as its id.
+ */
+export type ReadyFile = (request: Request, size?: { bytesOut: number }) => Response;
 
 /**
  * Makes the answers of a file once: 200 or 304 with the same caching headers (http-platform 3.6). A request gets a copy, which
@@ -33,20 +36,28 @@ export function readyFile(file: WebFile, headers: Record<string, string>, status
   const { variants, type } = file;
   const vary =
     variants.br || variants.gzip ? [headers.vary, "Accept-Encoding"].filter(Boolean).join(", ") : headers.vary;
-  const ready = new Map<Encoding, { etag: string; full: Response; head: Response; unchanged: Response }>();
+  const ready = new Map<
+    Encoding,
+    { etag: string; length: number; full: Response; head: Response; unchanged: Response }
+  >();
   for (const [encoding, { bytes, etag }] of Object.entries(variants) as [Encoding, (typeof variants)["identity"]][]) {
     const same = { ...headers, etag, ...(vary ? { vary } : {}) };
     const all = { ...same, "content-type": type, ...(encoding === "identity" ? {} : { "content-encoding": encoding }) };
     ready.set(encoding, {
       etag,
+      length: bytes.byteLength,
       full: new Response(new Blob([bytes as Uint8Array<ArrayBuffer>]), { status, headers: all }),
       head: new Response(null, { status, headers: { ...all, "content-length": String(bytes.byteLength) } }),
       unchanged: new Response(null, { status: 304, headers: same }),
     });
   }
-  return (request) => {
-    const { etag, full, head, unchanged } = ready.get(chooseEncoding(file, request.headers.get("accept-encoding")))!;
+  return (request, size) => {
+    const { etag, length, full, head, unchanged } = ready.get(
+      chooseEncoding(file, request.headers.get("accept-encoding")),
+    )!;
     if (status === 200 && matches(request.headers.get("if-none-match"), etag)) return unchanged.clone() as Response;
-    return (request.method === "HEAD" ? head : full).clone() as Response;
+    if (request.method === "HEAD") return head.clone() as Response;
+    if (size) size.bytesOut = length;
+    return full.clone() as Response;
   };
 }

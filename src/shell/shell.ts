@@ -100,7 +100,7 @@ export function createShell(deps: ShellDeps): Shell {
       state.cookies ??= [];
       state.cookies.push(cookieText(state.facts, "XSRF-TOKEN", randomLetters(40), { maxAge: 7200, readable: true }));
     }
-    return complete(shellOf(status)(request), state);
+    return complete(shellOf(status)(request, state), state);
   };
 
   const redirect = (request: Request, state: RequestState, to: string, status = 302): Response =>
@@ -165,11 +165,11 @@ export function createShell(deps: ShellDeps): Shell {
     if (!found) return null;
     if (path === "/manifest.json") {
       const headers = { ...headersOf(path), ...corsHeaders(config, request.headers.get("origin")) };
-      return complete(readyFile(found, headers)(request), state);
+      return complete(readyFile(found, headers)(request, state), state);
     }
     const ready = readyFiles.get(path) ?? readyFile(found, headersOf(path));
     readyFiles.set(path, ready);
-    return complete(ready(request), state);
+    return complete(ready(request, state), state);
   };
 
   /** For work on the web app: what the folder has comes from there, the shell too. */
@@ -179,7 +179,7 @@ export function createShell(deps: ShellDeps): Shell {
     const isFile = hasExtension(path) && path !== "/index.html";
     const found = await folderFile(folder, isFile ? path : "/index.html");
     if (!found) return null;
-    if (isFile) return complete(readyFile(found, headersOf(path))(request), state);
+    if (isFile) return complete(readyFile(found, headersOf(path))(request, state), state);
     files.set("/index.html", found);
     shells.clear();
     return null;
@@ -210,7 +210,7 @@ export function createShell(deps: ShellDeps): Shell {
       if (found) return found;
       if (path.startsWith("/assets/")) {
         const other = (await archive?.find(path)) ?? null;
-        if (other) return complete(readyFile(other, assetHeaders(other))(request), state);
+        if (other) return complete(readyFile(other, assetHeaders(other))(request, state), state);
         return refuse(request, state, `Asset '${decoded(path.slice(8))}' was not found.`);
       }
       if (isForeignPath(path) || path === "/openapi.json") return null;
