@@ -7,6 +7,8 @@ const CHANNEL = "khala_wake";
 /** A notification carries less than 8,000 bytes. */
 const MOST_BYTES = 7900;
 const HELLO = "hello";
+/** Between two notifications, so that they cost a busy node little however short its commits are. */
+const GAP_MS = 3;
 
 /** Wake-ups between nodes (khala 3.6): hints with heads, never data, outside every domain transaction. */
 export interface Wake {
@@ -79,8 +81,11 @@ export function createWake(deps: WakeDeps): Wake {
     while (mustGreet || waiting.size) {
       try {
         if (mustGreet) await greet();
-        else if (await othersAlive()) await tell(take());
-        else waiting.clear();
+        else if (!(await othersAlive())) waiting.clear();
+        else {
+          await tell(take());
+          await Bun.sleep(GAP_MS);
+        }
       } catch {
         // a lost wake-up costs a second: the sweep of the others finds the heads
         waiting.clear();
