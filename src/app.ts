@@ -27,6 +27,7 @@ import { isPage } from "./shell/pages";
 import { pageview } from "./shell/pageview";
 import { createShell } from "./shell/shell";
 import { telemetryApi } from "./telemetry/batch-api";
+import { processMetrics } from "./telemetry/process-metrics";
 
 export interface AppParts {
   executable: Pick<Executable, "version" | "buildId">;
@@ -104,6 +105,8 @@ export function createApp(ctx: Context, parts: AppParts): App {
   const machine = health({
     config,
     metrics: ctx.metrics,
+    throttle: ctx.throttle,
+    now: ctx.now,
     version: executable.version,
     buildId: executable.buildId,
     provider: providerOf(config),
@@ -141,11 +144,17 @@ export function createApp(ctx: Context, parts: AppParts): App {
     ],
     fast: shell.asset,
     before: (request: Request, state: RequestState, server: Peer) => {
+      if (isRoute(state.path)) return null;
       if (request.method === "GET" && socketPaths.has(state.path))
         return refused(sockets.upgrade(request, state, server), request, state);
       return shell.guestPage(request, state) ?? early(request, state);
     },
     page: shell.errorPage,
+  });
+  processMetrics(ctx.metrics, {
+    ...executable,
+    inFlight: composed.inFlight,
+    poolInUse: async () => (await ctx.store.poolUse())?.inUse ?? null,
   });
   return {
     fetch: composed.fetch,
@@ -156,3 +165,6 @@ export function createApp(ctx: Context, parts: AppParts): App {
     inFlight: composed.inFlight,
   };
 }
+
+/** A path that only a route can answer: nothing needs to be looked up before. */
+const isRoute = (path: string): boolean => path.startsWith("/api/") && path !== "/api/docs";
