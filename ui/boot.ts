@@ -6,17 +6,30 @@ import { watchConnection } from "./khala/topics";
 import { startClock } from "./parts/clock";
 import { copy } from "./parts/copy";
 import { toast } from "./parts/toast";
-import { type Ending, isAdmin, load, onSignedIn, onSignedOut, session, user, watchSession } from "./session";
+import {
+  type Ending,
+  initialChats,
+  isAdmin,
+  load,
+  onSignedIn,
+  onSignedOut,
+  session,
+  user,
+  watchSession,
+} from "./session";
 import { chats, watchChats } from "./shell/chats";
 import { offer } from "./shell/commands";
 import { focusComposer, overlay, watchKeys } from "./shell/keys";
 import { watchMachines } from "./shell/machines";
-import { navigate, startRouter, unsaved } from "./shell/router";
+import { watchNotices } from "./shell/notices";
+import { watchPrefetch } from "./shell/prefetch";
+import { entry, navigate, startRouter, unsaved } from "./shell/router";
 import { threadPath } from "./shell/routes";
 import { toggleSidebar, watchSidebar } from "./shell/sidebar-state";
 import { chooseAppearance, watchTheme } from "./shell/theme";
 import { watchUpdates } from "./shell/updates";
 import { recoveries, watchNetwork } from "./status";
+import { track, trackView, watchTelemetry } from "./telemetry/track";
 
 const FORCED = "forced startup failure because query contains oa_boot_fail=1";
 const SLOW_MS = 4000;
@@ -44,11 +57,15 @@ export function boot(render: () => void) {
     watchMachines();
     watchOutbox();
     watchNetwork();
+    watchTelemetry();
+    watchPrefetch();
+    watchNotices();
     watchKeys();
     startClock();
     offerCommands();
     announceEndings();
     startRouter(documentStatus());
+    trackPages();
     render();
     measured("firstRenderMs");
   } catch (error) {
@@ -64,6 +81,25 @@ export function boot(render: () => void) {
     clearTimeout(slow);
     phase(session.value.kind === "unreachable" ? "error" : "ready");
     measured("bootTotalMs");
+  });
+}
+
+/** Which page was opened, once the session is known; the views after the first are not the server's to see. */
+function trackPages() {
+  let first = true;
+  let last = "";
+  effect(() => {
+    const key = entry.value;
+    if (session.value.kind === "unknown" || session.value.kind === "unreachable" || key === last) return;
+    last = key;
+    if (!first) trackView();
+    first = false;
+    track("sidebar.page_opened", {
+      path: location.pathname,
+      isAuthenticated: user.peek() !== null,
+      isAdmin: isAdmin.peek(),
+      threadCount: initialChats.peek().length,
+    });
   });
 }
 

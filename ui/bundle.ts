@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -106,9 +107,8 @@ export async function bundleUi({
     .replaceAll('"__OA_ROLLBACK_CACHES__"', JSON.stringify(rollbackCaches));
   add("sw.js", utf8(worker), false);
 
-  for (const name of ["favicon.svg", "manifest.webmanifest", "robots.txt", "icon-192.png", "icon-512.png"]) {
-    const file = Bun.file(join(HERE, "public", name));
-    if (await file.exists()) add(name, await file.bytes(), false);
+  for (const name of readdirSync(join(HERE, "public")).sort()) {
+    add(name, await Bun.file(join(HERE, "public", name)).bytes(), false);
   }
   return { files, entry: { html: "index.html", js, css }, pinned };
 }

@@ -38,6 +38,23 @@ scope.addEventListener("message", ({ data }) => {
   if (data === "SKIP_WAITING" || data?.type === "SKIP_WAITING") void scope.skipWaiting();
 });
 
+scope.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const { url } = (event.notification.data ?? {}) as { url?: unknown };
+  if (typeof url === "string" && /^\/(?![/\\])/.test(url)) event.waitUntil(show(url));
+});
+
+/** Brings a window of the app to the front and leads it there; opens one where there is none. */
+async function show(url: string) {
+  const [first] = await scope.clients.matchAll({ type: "window", includeUncontrolled: true });
+  if (!first) {
+    await scope.clients.openWindow(url);
+    return;
+  }
+  await first.focus();
+  first.postMessage({ kind: "open", url });
+}
+
 scope.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method !== "GET") return;

@@ -30,6 +30,10 @@ export interface KhalaOptions {
   stopped?: (why: "signed_out" | "operator" | "upgrade" | "broken") => void;
   /** A lost or refused connection, so that the page may look whether the server answers at all. */
   lost?: () => void;
+  /** What was missed is not kept any more: the last applied watermark, and the head to go on from. */
+  stale?: (topic: string, after: number, head: number) => void;
+  /** An update did not follow the one before it. */
+  gap?: (topic: string) => void;
   /** A watermark moved, after the handlers ran. */
   moved?: (topic: string, watermark: number) => void;
 }
@@ -270,6 +274,7 @@ export class Khala {
   #stale(error: Record<string, unknown>) {
     this.lastError.value = String(error.message ?? "cursor is stale");
     for (const { topic, watermark } of staleTopicsOf(error)) {
+      this.options.stale?.(topic, this.watermarks.get(topic) ?? 0, watermark);
       this.watermarks.set(topic, watermark);
       this.#fresh.add(topic);
     }
@@ -315,6 +320,7 @@ export class Khala {
       if (this.#link.value.kind === "replaying") this.#progress();
     });
     for (const topic of gaps) {
+      this.options.gap?.(topic);
       console.error(`khala: gap in ${topic} after ${this.watermarks.get(topic)}`);
       this.#subscribed.delete(topic);
       this.#subscribe([topic]);

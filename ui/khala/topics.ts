@@ -1,6 +1,9 @@
 import { api } from "../api";
 import { expire, onSignedIn, onSignedOut } from "../session";
+import { app } from "../shell/app";
 import { answers, reach, unreached, upgradeRequired } from "../status";
+import { linkReporter } from "../telemetry/link";
+import { report } from "../telemetry/track";
 import { world } from "../world";
 import { Khala, type Listener, type Token } from "./client";
 import type { Update } from "./frames";
@@ -21,6 +24,8 @@ async function token(): Promise<Token> {
   return { ok: false, why: "retry", ...(failure.retryAfter ? { after: failure.retryAfter * 1000 } : {}) };
 }
 
+const reporter = linkReporter(report, app.buildId);
+
 /** The tab's one connection. Runs while somebody is signed in. */
 export const khala = new Khala({
   url: () => new URL(socketAddress.path, location.href.replace(/^http/, "ws")).href,
@@ -32,9 +37,14 @@ export const khala = new Khala({
     if (reach.value === "ok") void answers().then((yes) => yes || unreached());
   },
   stopped: (why) => {
-    if (why === "signed_out") expire();
+    if (why === "signed_out") {
+      reporter.refused();
+      expire();
+    }
     if (why === "upgrade") upgradeRequired.value = "A newer version is required.";
   },
+  stale: reporter.stale,
+  gap: reporter.gap,
   moved: (topic, watermark) => savePositions(topic, watermark),
 });
 
@@ -49,6 +59,7 @@ export const topic = (name: string): { on(listener: Listener | ((update: Update)
 
 /** Keeps the connection while a session lasts and sees to background and return. Call once at boot. */
 export function watchConnection() {
+  reporter.watch(khala);
   onSignedIn.push(() => {
     void loadPositions().then((known) => {
       for (const { topic, watermark } of known) {

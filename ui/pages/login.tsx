@@ -7,6 +7,7 @@ import { useSecondsLeft } from "../parts/countdown";
 import { Field } from "../parts/field";
 import { Icon } from "../parts/icons";
 import { signedIn } from "../session";
+import { track } from "../telemetry/track";
 import { world } from "../world";
 import { flashText, takeFlash } from "./flash";
 import { emailProblem, isWhole, PENDING_KEY, type Pending, RESEND_MS, readCode, readPending } from "./login-form";
@@ -40,7 +41,15 @@ export function LoginPage() {
   /** The server sends no mail; only an operator's link leads in. */
   const unavailable = useSignal<string | null>(null);
 
+  useEffect(() => {
+    track("login.page_opened", {
+      hasPendingCode: pending.peek() !== null,
+      hasStatusCodeSent: flash?.status === "code-sent",
+    });
+  }, []);
+
   const send = async (): Promise<boolean> => {
+    track("login.code_send_submitted", { emailLength: email.peek().trim().length });
     error.value = "";
     notice.value = "";
     const { failure } = await api.post("/api/auth/email", { email: email.value.trim() }, { guest: true });
@@ -223,6 +232,7 @@ function CodeStep({ pending, firstError, resend, restart, blockedUntil, block }:
     }
     busy.value = true;
     error.value = "";
+    track("login.code_verify_submitted", { codeLength: code?.length ?? 0 });
     const { failure } = await api.post("/api/auth/verify", { code }, { guest: true });
     if (failure) {
       busy.value = false;

@@ -129,7 +129,7 @@ export function MenuItem({ icon, children, onSelect, href, hint, disabled = fals
   );
   if (href) {
     return (
-      <a class="menu-item" role="menuitem" tabIndex={-1} href={href}>
+      <a class="menu-item" role="menuitem" tabIndex={-1} href={href} onClick={onSelect}>
         {inner}
       </a>
     );
@@ -148,22 +148,31 @@ export function MenuItem({ icon, children, onSelect, href, hint, disabled = fals
   );
 }
 
-/** One of several; `aria-checked` tells which. */
-export const MenuChoice = ({
-  chosen,
-  onSelect,
-  icon,
-  children,
-}: {
-  chosen: boolean;
+interface Tick {
   onSelect: () => void;
   icon?: IconName;
   children: ComponentChildren;
-}) => (
-  <button type="button" class="menu-item" role="menuitemradio" tabIndex={-1} aria-checked={chosen} onClick={onSelect}>
+}
+
+const Ticked = ({ on, icon, children }: Pick<Tick, "icon" | "children"> & { on: boolean }) => (
+  <>
     {icon && <Icon name={icon} />}
     <span>{children}</span>
-    {chosen && <Icon name="check" />}
+    {on && <Icon name="check" />}
+  </>
+);
+
+/** One of several; `aria-checked` tells which. */
+export const MenuChoice = ({ chosen, onSelect, ...rest }: Tick & { chosen: boolean }) => (
+  <button type="button" class="menu-item" role="menuitemradio" tabIndex={-1} aria-checked={chosen} onClick={onSelect}>
+    <Ticked on={chosen} {...rest} />
+  </button>
+);
+
+/** Something that is on or off. */
+export const MenuCheck = ({ on, onSelect, ...rest }: Tick & { on: boolean }) => (
+  <button type="button" class="menu-item" role="menuitemcheckbox" tabIndex={-1} aria-checked={on} onClick={onSelect}>
+    <Ticked on={on} {...rest} />
   </button>
 );
 

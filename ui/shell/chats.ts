@@ -5,6 +5,7 @@ import type { Update } from "../khala/frames";
 import { EVENTS, topic } from "../khala/topics";
 import { initialChats, load, onSignedIn, onSignedOut, user } from "../session";
 import { world } from "../world";
+import { notify } from "./notices";
 import { badge, route } from "./router";
 
 /** What the list shows beside a chat. */
@@ -191,7 +192,10 @@ function apply({ payload }: Update) {
   if (!news) return;
   const looking = !document.hidden && route.peek().params.threadId === known.id;
   if (!looking) unread.value = new Set([...unread.value, known.id]);
-  if (document.hidden) badge.value = true;
+  if (!document.hidden) return;
+  badge.value = true;
+  const chat = chats.value.find(({ id }) => id === known.id);
+  if (chat) void notify(chat, chat.state === "waiting" ? "waiting" : "ended");
 }
 
 /** Keeps the list current while somebody is signed in. Call once at boot. */

@@ -4,6 +4,7 @@ import { Dot, type Tone } from "../parts/dot";
 import { Icon } from "../parts/icons";
 import { Ago } from "../parts/time";
 import { session } from "../session";
+import { track } from "../telemetry/track";
 import { app } from "./app";
 import { type Chat, type ChatState, chats, chatsRead, grouped, unread } from "./chats";
 import { focusComposer, mac, overlay } from "./keys";
@@ -25,7 +26,12 @@ function ChatRow({ chat }: { chat: Chat }) {
   const dot = DOTS[chat.state];
   return (
     <li>
-      <a class={`chat${news ? " unread" : ""}`} href={threadPath(chat.id)} aria-current={current ? "page" : undefined}>
+      <a
+        class={`chat${news ? " unread" : ""}`}
+        href={threadPath(chat.id)}
+        aria-current={current ? "page" : undefined}
+        onClick={() => track("sidebar.thread_clicked", { threadId: chat.id })}
+      >
         {dot.tone === "none" && news ? (
           <span class="dot dot-unread" role="img" aria-label="Unread" title="Unread" />
         ) : (
@@ -88,7 +94,11 @@ function Machines() {
   );
 }
 
+const clicked = (what: string) =>
+  track(`sidebar.${what}_clicked`, { path: location.pathname, isAuthenticated: session.peek().kind === "user" });
+
 const newChat = (event: MouseEvent) => {
+  clicked("new_chat");
   if (route.value.page !== "home" || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
   navigate("/");
@@ -101,7 +111,7 @@ export function Sidebar() {
   return (
     <nav class="side" aria-label="Primary">
       <div class="side-head">
-        <a class="brand" href="/">
+        <a class="brand" href="/" onClick={() => clicked("home")}>
           <i aria-hidden="true" />
           {app.name}
         </a>
@@ -119,7 +129,12 @@ export function Sidebar() {
       {now.kind === "user" ? <Chats /> : <div class="gap" />}
       {now.kind === "user" && <Machines />}
       {now.kind === "user" && now.isAdmin && (
-        <a class="nav" href="/admin" aria-current={route.value.page === "admin" ? "page" : undefined}>
+        <a
+          class="nav"
+          href="/admin"
+          aria-current={route.value.page === "admin" ? "page" : undefined}
+          onClick={() => clicked("admin")}
+        >
           <Icon name="shield" />
           Admin
         </a>
@@ -128,7 +143,7 @@ export function Sidebar() {
       {now.kind === "guest" && (
         <div class="guest-foot">
           <ThemeSwitch />
-          <a class="button large" href="/login">
+          <a class="button large" href="/login" onClick={() => clicked("login")}>
             <Icon name="login" />
             Login
           </a>

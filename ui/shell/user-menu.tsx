@@ -1,8 +1,10 @@
 import { Icon, type IconName } from "../parts/icons";
-import { Menu, MenuChoice, MenuItem, MenuLine } from "../parts/menu";
+import { Menu, MenuCheck, MenuChoice, MenuItem, MenuLine } from "../parts/menu";
 import { toast } from "../parts/toast";
 import { logOut, type User } from "../session";
+import { track } from "../telemetry/track";
 import { overlay } from "./keys";
+import { canNotify, notices, toggleNotices } from "./notices";
 import { type Appearance, appearance, chooseAppearance } from "./theme";
 
 /** First letters of the first and last word, upper-cased; one word gives one, an empty name none (web-ui 3.2). */
@@ -22,6 +24,7 @@ const THEMES: { choice: Appearance; icon: IconName; text: string }[] = [
 ];
 
 async function leave() {
+  track("sidebar_user_menu.logout_clicked");
   const failure = await logOut();
   if (failure) toast(failure.message, { tone: "bad" });
 }
@@ -58,12 +61,17 @@ export function UserMenu({ user }: { user: User }) {
           </MenuChoice>
         ))}
         <MenuLine />
-        <MenuItem icon="gear" href="/settings/profile">
+        <MenuItem icon="gear" href="/settings/profile" onSelect={() => track("sidebar_user_menu.settings_clicked")}>
           Settings
         </MenuItem>
         <MenuItem icon="plus" href="/pair">
           Pair a machine
         </MenuItem>
+        {canNotify && (
+          <MenuCheck icon="bell" on={notices.value} onSelect={() => void toggleNotices()}>
+            Desktop notifications
+          </MenuCheck>
+        )}
         <MenuItem icon="keyboard" hint="?" onSelect={() => (overlay.value = "shortcuts")}>
           Keyboard shortcuts
         </MenuItem>

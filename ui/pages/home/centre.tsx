@@ -6,6 +6,7 @@ import { session } from "../../session";
 import { machines } from "../../shell/machines";
 import { navigate } from "../../shell/router";
 import { RETURN_COOKIE } from "../../shell/routes";
+import { track } from "../../telemetry/track";
 import { accessOf, keepPrompt, quickPrompts } from "./access";
 
 /** The middle of the home page, for each state of 7.1. Has the page's h1. */
@@ -93,6 +94,7 @@ export function QuickPrompts({ onPick }: { onPick: (text: string) => void }) {
   const { texts, enabled } = quickPrompts(access);
   if (texts.length === 0) return null;
   const pick = (text: string) => {
+    track("home_chat.suggestion_clicked", { conversationId: null, suggestion: text });
     if (access !== "guest") return onPick(text);
     keepPrompt(text);
     setCookie(RETURN_COOKIE, "/", 600);

@@ -7,6 +7,7 @@ import { Field } from "../../parts/field";
 import { Panel } from "../../parts/panel";
 import { renamed, type User, user } from "../../session";
 import { unsaved } from "../../shell/router";
+import { track } from "../../telemetry/track";
 import { flashText, takeFlash } from "../flash";
 import { CodexConnection } from "./codex-connection";
 import { DeleteAccount } from "./delete-account";
@@ -39,6 +40,7 @@ function Name({ person }: { person: User }) {
   const notice = useSignal(flash?.status ? flashText(flash.status) : "");
   const save = useAction();
   const dirty = name.value !== person.name;
+  useEffect(() => track("settings_profile.page_opened"), []);
   useEffect(() => {
     unsaved.value = dirty;
   }, [dirty]);
@@ -48,6 +50,7 @@ function Name({ person }: { person: User }) {
     notice.value = "";
     error.value = nameProblem(name.value) ?? "";
     if (error.value) return focusBlame(save.place.current);
+    track("settings_profile.save_submitted");
     await save.run(async () => {
       const { data, failure } = await api.patch<(typeof ProfileUpdated)["static"]>("/api/settings/profile", {
         name: name.value.trim(),

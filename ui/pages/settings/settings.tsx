@@ -4,6 +4,7 @@ import { Dialog } from "../../parts/dialog";
 import { held, route, unsaved } from "../../shell/router";
 import type { PageKey } from "../../shell/routes";
 import { useTop } from "../../shell/top";
+import { track } from "../../telemetry/track";
 import { Profile } from "./profile";
 import { Sessions } from "./sessions";
 import { Tokens } from "./tokens";
@@ -19,6 +20,9 @@ export function SettingsPage() {
   const { page } = route.value;
   const tab = TABS.find((one) => one.page === page) ?? TABS[0];
   useTop({ crumbs: [{ text: "Settings", href: "/settings/profile" }, { text: tab?.text ?? "" }] }, [page]);
+  useEffect(() => {
+    track("settings.page_opened", { path: location.pathname });
+  }, [page]);
   useEffect(
     () => () => {
       unsaved.value = false;
@@ -37,7 +41,12 @@ export function SettingsPage() {
       </header>
       <nav class="tabs" aria-label="Settings">
         {TABS.map(({ href, text, page: one }) => (
-          <a key={href} href={href} aria-current={one === page ? "page" : undefined}>
+          <a
+            key={href}
+            href={href}
+            aria-current={one === page ? "page" : undefined}
+            onClick={() => track("settings.nav_clicked", { fromPath: location.pathname, toPath: href })}
+          >
             {text}
           </a>
         ))}

@@ -15,6 +15,7 @@ import { machines, workers } from "../../shell/machines";
 import { navigate, pageTitle, readdress } from "../../shell/router";
 import { threadPath } from "../../shell/routes";
 import { useTop } from "../../shell/top";
+import { track } from "../../telemetry/track";
 import { world } from "../../world";
 import { accessOf, composerRules, takePrompt } from "../home/access";
 import { HomeCentre, QuickPrompts } from "../home/centre";
@@ -22,7 +23,9 @@ import { useBottom } from "./bottom";
 import { OutgoingBubble, Queued } from "./bubble";
 import type { Conversation } from "./conversation";
 import { conversation, newThreadId } from "./conversations";
+import { ErrorBanner } from "./error-banner";
 import { stop, stopping } from "./stop";
+import { useChatTracking } from "./tracking";
 
 export interface LogProps {
   talk: Conversation;
@@ -96,7 +99,14 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
   const bottom = useBottom(talk);
   const loaded = module.value;
 
+  useChatTracking(threadId, talk, head?.running?.id ?? null);
+
   const send = (text: string, how: "send" | "queue") => {
+    track("home_chat.message_submitted", {
+      conversationId: threadId ?? null,
+      source: "authed",
+      characterCount: [...text].length,
+    });
     const id = threadId ?? newThreadId(world.now(), world.random());
     if (!threadId) conversation(id, { fresh: true });
     bottom.stick();
@@ -173,6 +183,7 @@ export function Chat({ threadId }: { threadId: string | undefined }) {
           <h1 class="sr-only" tabIndex={-1}>
             {title}
           </h1>
+          <ErrorBanner threadId={talk.threadId} />
           {phase?.kind === "failed" && <Failure failure={phase.failure} retry={() => void talk.load()} />}
           {phase?.kind === "loading" || (phase?.kind === "ready" && !loaded && !moduleFailed.value) ? (
             <Loading rows={6} name="Loading conversation…" />

@@ -22,6 +22,8 @@ import {
   type Turn,
 } from "../../transcript/transcript";
 
+import { readAgain, showChatError } from "./error-banner";
+
 export type Phase =
   | { kind: "new" }
   | { kind: "loading" }
@@ -149,9 +151,11 @@ export class Conversation {
       this.#owed = failure.kind !== "missing" && failure.kind !== "forbidden";
       if (failure.kind === "missing" || failure.kind === "forbidden") this.phase.value = { kind: "missing" };
       else if (!known) this.phase.value = { kind: "failed", failure };
+      else if (failure.kind !== "network") showChatError(this.threadId, failure);
       return;
     }
     this.#owed = false;
+    readAgain(this.threadId);
     this.#replace(fromSnapshot(this.threadId, data.data), kept);
   }
 
@@ -160,9 +164,10 @@ export class Conversation {
     const { before } = this.#state;
     if (!before || this.loadingOlder.peek()) return false;
     this.loadingOlder.value = true;
-    const { data } = await api.get<{ data: unknown }>(path`/api/runtime/threads/${this.threadId}`, {
+    const { data, failure } = await api.get<{ data: unknown }>(path`/api/runtime/threads/${this.threadId}`, {
       query: { limit: OLDER, before },
     });
+    if (failure) showChatError(this.threadId, failure);
     if (data && this.#state.before === before) {
       prependSnapshot(this.#state, data.data);
       this.#changes.order = true;

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { control } from "../../composer/control";
-import { toast } from "../../parts/toast";
 import type { Conversation } from "./conversation";
+import { showChatError } from "./error-banner";
 
 /** Turns whose stop was asked for here and has not come back. */
 const asked = signal<ReadonlySet<string>>(new Set());
@@ -33,5 +33,5 @@ export async function stop(talk: Conversation): Promise<void> {
   without(turn.id);
   // It ended by itself in the meantime: that is what was wanted.
   if (failure.kind === "conflict") void talk.load();
-  else toast(`Stop failed: ${failure.message}`, { tone: "bad", name: "stop" });
+  else showChatError(talk.threadId, failure, "Stop failed: ");
 }
