@@ -28,13 +28,15 @@ export function createThrottle(store: Store, now: () => number, onError: (error:
 
 function memoryThrottle(now: () => number): Throttle {
   const windows = new Map<string, { hits: number; endsAt: number }>();
+  let sweptAt = 0;
   const sweep = (time: number) => {
+    sweptAt = time;
     for (const [key, window] of windows) if (window.endsAt <= time) windows.delete(key);
   };
   return {
     hit(limiter, key, limit, seconds, by = 1) {
       const time = now();
-      if (windows.size > 10_000) sweep(time);
+      if (windows.size > 10_000 && time - sweptAt >= 1000) sweep(time);
       const id = `${limiter}\n${key}`;
       const old = windows.get(id);
       const window = old && old.endsAt > time ? old : { hits: 0, endsAt: time + seconds * 1000 };

@@ -2,6 +2,7 @@
 import { benchBridge } from "./bridge";
 import { benchHttp } from "./http";
 import { benchKhala } from "./khala";
+import { benchLogIns } from "./log-ins";
 import { report } from "./report";
 import { benchSize } from "./size";
 import { benchStart } from "./start";
@@ -11,6 +12,7 @@ const all: Record<string, () => Parameters<typeof report>[0]> = {
   size: benchSize,
   start: benchStart,
   http: benchHttp,
+  "log-ins": benchLogIns,
   bridge: benchBridge,
   thread: benchThread,
   khala: benchKhala,
