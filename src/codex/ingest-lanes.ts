@@ -36,7 +36,9 @@ export async function ingestEvents(
   const refusal = tooBig(ctx, events) ?? (await tooFast(ctx, caller, workerId, events.length));
   if (refusal) {
     const worker = await findWorker(ctx.db, caller, workerId);
-    throw worker && !isRunnable(worker) ? stoppedWorker() : refusal;
+    if (worker && !isRunnable(worker)) throw stoppedWorker();
+    noteRefusal(ctx, caller, refusal);
+    throw refusal;
   }
   const { stored, latestSeq } = await lanes.submit(`${caller.user.id}:${workerId}`, { caller, workerId, events });
   if (batch) {
@@ -68,6 +70,17 @@ function tooBig(ctx: Context, events: IncomingEvent[]): Refusal | null {
   return tooLarge(`event.payload exceeds ${maxBytes} bytes.`, "khala_frame_payload_too_large", {
     payload_bytes: largest,
     max_payload_bytes: maxBytes,
+  });
+}
+
+function noteRefusal({ khala, metrics }: Context, caller: Caller, { detail: { code } }: Refusal): void {
+  const isFast = code === "khala_publish_rate_limited";
+  metrics.count("khala_publish_refused_total", { reason: isFast ? "rate_limited" : "payload_too_large" });
+  khala.deny(isFast ? "khala publish rate limit triggered" : "khala publish payload exceeds frame-size limit", {
+    reason_code: code,
+    user_id: caller.user.id,
+    session_id: caller.sessionId,
+    topic: "runtime.codex_worker_events",
   });
 }
 

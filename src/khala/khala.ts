@@ -1,4 +1,5 @@
 import type { Database } from "../../db/database";
+import type { Deny } from "./denials";
 import type { NewEvent } from "./event";
 
 /** An event of the log as it is stored and sent. */
@@ -29,4 +30,6 @@ export interface Khala {
   append(db: Database, events: NewEvent[]): Promise<Numbered[]>;
   /** Hands committed events to the local hub and wakes other nodes. Never throws. Only `commit` calls it. */
   publish(numbered: Numbered[]): void;
+  /** Notes in the log that a client was turned away. */
+  deny: Deny;
 }

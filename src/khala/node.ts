@@ -4,6 +4,7 @@ import type { Config } from "../config";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
 import { type Appender, createAppender, JUMP } from "./append";
+import { createDenials } from "./denials";
 import { createHeartbeat, type Load, type NodeFacts } from "./heartbeat";
 import { createHub, DELAYS, type Hub } from "./hub";
 import type { Khala, Numbered, Row } from "./khala";
@@ -203,6 +204,7 @@ export async function createKhala(deps: NodeDeps): Promise<KhalaNode> {
     append: appender.append,
     ensure: appender.ensure,
     publish,
+    deny: createDenials(log, clock.now),
     publishOn: (server) => {
       wire = server;
     },

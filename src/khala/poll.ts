@@ -41,13 +41,16 @@ export function createPoll(
 
   async function admit(request: Request, facts: Facts): Promise<{ claims: SyncClaims; workerId: string | null }> {
     if (!originAllowed(request, facts)) {
+      node.deny("khala origin denied by policy", { reason_code: "origin_not_allowed", client_ip: facts.ip });
       throw new Refusal("forbidden", originText, {
         code: "forbidden_origin",
         body: { reason_code: "origin_not_allowed" },
       });
     }
-    const denied = (reason: string) =>
-      new Refusal("unauthorized", unauthorizedText, { body: { reason_code: reason }, headers: noStore });
+    const denied = (reason: string) => {
+      node.deny("khala auth denied", { reason_code: reason, client_ip: facts.ip });
+      return new Refusal("unauthorized", unauthorizedText, { body: { reason_code: reason }, headers: noStore });
+    };
     const claims = await authorize(access, request);
     if ("denied" in claims) throw denied(claims.denied);
     const standing = (await access.standings([claims.sessionId])).get(claims.sessionId);
@@ -102,9 +105,11 @@ export function createPoll(
     const { userId, sessionId, scopes, orgId, deviceId } = claims;
     const [found] = await resolveTopics(access, [{ topic, principal: { userId, sessionId, scopes, workerId } }]);
     if (!found || "denied" in found) {
+      const reason = found?.denied ?? "forbidden_topic";
+      node.deny("khala topic denied", { reason_code: reason, user_id: userId, session_id: sessionId, topic });
       throw new Refusal("forbidden", "topic subscription is not authorized", {
         code: "forbidden_topic",
-        body: { reason_code: found?.denied ?? "forbidden_topic" },
+        body: { reason_code: reason },
         headers: noStore,
       });
     }

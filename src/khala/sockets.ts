@@ -132,8 +132,8 @@ export function khalaSockets(node: KhalaNode, access: Access, options: SocketOpt
     const { reason_code: reason } = (await response.clone().json()) as { reason_code: string };
     metrics.count("khala_handshakes_total", { result: reason });
     const fields = { reason_code: reason, client_ip: facts.ip };
-    if (response.status === 401) log.warn("khala", "khala auth denied", fields);
-    if (reason === "origin_not_allowed") log.warn("khala", "khala origin denied by policy", fields);
+    if (response.status === 401) node.deny("khala auth denied", fields);
+    if (reason === "origin_not_allowed") node.deny("khala origin denied by policy", fields);
   }
 
   function open(socket: Socket): void {

@@ -138,7 +138,7 @@ export function createSubscribing(node: KhalaNode, access: Access): Subscribing 
   function refuse(connection: Connection, message: Message, denied: { topic: string; denied: Denial }[]): void {
     const { userId, sessionId } = connection.principal;
     for (const { topic, denied: reason } of denied.slice(0, 5)) {
-      node.log.warn("khala", "khala topic denied", {
+      node.deny("khala topic denied", {
         reason_code: reason,
         user_id: userId,
         session_id: sessionId,

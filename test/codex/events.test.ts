@@ -322,6 +322,8 @@ onBothEngines("worker events", (world) => {
       message: "event.payload exceeds 131072 bytes.",
     });
     expect(over.json).toMatchObject({ payload_bytes: 131073, max_payload_bytes: 131072 });
+    await world().app.ctx.log.flush();
+    expect(world().app.log.join("")).toContain("khala publish payload exceeds frame-size limit");
     expect((await get(ann, `${workersPath}/w:size`)).json.data.latest_seq).toBe(1);
   });
 
@@ -390,6 +392,8 @@ onBothEngines(
         message: "Too many requests. Retry in 1s.",
       });
       expect(third?.headers.get("retry-after")).toBe("1");
+      await world().app.ctx.log.flush();
+      expect(world().app.log.join("")).toContain("khala publish rate limit triggered");
       expect((await get(ann, `${workersPath}/w:rate`)).json.data.latest_seq).toBe(4);
     });
   },

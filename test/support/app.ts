@@ -24,6 +24,7 @@ import { createThrottle } from "../../src/http/throttle";
 import { createGuards } from "../../src/identity/guard";
 import type { JobKind, JobOptions, Jobs } from "../../src/jobs/jobs";
 import { createAppender } from "../../src/khala/append";
+import { createDenials } from "../../src/khala/denials";
 import type { Khala } from "../../src/khala/khala";
 import { readRules } from "../../src/khala/streams";
 import { createAnalytics } from "../../src/telemetry/analytics";
@@ -162,6 +163,7 @@ export async function testApp(engine: Engine, options: TestAppOptions): Promise<
   const appender = await createAppender({ store, rules: readRules(config), log, metrics });
   const khala: Khala = {
     append: (db, list) => appender.append(db, list),
+    deny: createDenials(log, () => clock.now().getTime()),
     publish(numbered) {
       appender.learn(numbered);
       for (const { stream, rows } of numbered) {
