@@ -14,6 +14,7 @@ import { earlyRoute, methodsOf, type RouteTable } from "./http/routes";
 import type { RequestState } from "./http/state";
 import { identityApi, identityJobs } from "./identity";
 import { createGuards } from "./identity/guard";
+import { signInGuide } from "./identity/guide";
 import { providerOf } from "./identity/providers";
 import { definePlatformPrune } from "./jobs/platform-prune";
 import { appKeys } from "./keys";
@@ -100,7 +101,8 @@ export function createApp(ctx: Context, parts: AppParts): App {
   definePlatformPrune(ctx);
 
   let composed: Composed;
-  const document = () => openapi(composed.routes, { version: executable.version, appUrl: ctx.appUrl() });
+  const document = () =>
+    openapi(composed.routes, { version: executable.version, appUrl: ctx.appUrl(), guide: signInGuide });
   const openapiJson = documentRoute(config, "/openapi.json", document);
   const machine = health({
     config,
@@ -154,7 +156,7 @@ export function createApp(ctx: Context, parts: AppParts): App {
   processMetrics(ctx.metrics, {
     ...executable,
     inFlight: composed.inFlight,
-    poolInUse: async () => (await ctx.store.poolUse())?.inUse ?? null,
+    poolInUse: async () => (await ctx.store.poolUse())?.inUse ?? 0,
   });
   return {
     fetch: composed.fetch,

@@ -30,6 +30,7 @@ export async function assemble(parts: {
     metrics.count("http_throttle_errors_total");
     log.warn("oa.throttle", "a throttle was not counted", { error_message: String(error) });
   };
+  const throttle = createThrottle(store, Date.now, uncounted);
   const ctx = createContext({
     config,
     appUrl,
@@ -41,7 +42,10 @@ export async function assemble(parts: {
     khala,
     jobs: createJobs({ store, log, metrics, concurrency: config.OA_JOBS_CONCURRENCY }),
     outbound,
-    throttle: createThrottle(store, Date.now, uncounted),
+    throttle:
+      store.kind === "pglite"
+        ? throttle
+        : { hit: (...asked) => metrics.query("http_throttle_hit", throttle.hit(...asked)) },
   });
   return { ctx, khala };
 }

@@ -6,7 +6,12 @@ const mutating = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 /** The baseline's exemptions (auth 2.0). */
 const exempt = new Set(["/api/auth/email", "/api/auth/verify"]);
 
-export const mismatch = () => new Refusal("csrf", "CSRF token mismatch.");
+/** 419, and which of the rules of auth 2.0 failed: 1 or 2 (`origin`), 4 (`token`). */
+export class CsrfMismatch extends Refusal {
+  constructor(readonly rule: "origin" | "token") {
+    super("csrf", "CSRF token mismatch.");
+  }
+}
 
 const decoded = (value: string): string => {
   try {
@@ -35,9 +40,9 @@ export const needsCsrf = (request: Request, path: string, facts: Facts, form: bo
 
 /** Rules 1 to 4 of auth 2.0; `formToken` is the form field `_token`. Throws 419. */
 export function checkCsrf(request: Request, facts: Facts, appUrl: string, formToken?: string): void {
-  if (isForeign(request, facts, appUrl)) throw mismatch();
+  if (isForeign(request, facts, appUrl)) throw new CsrfMismatch("origin");
   const header = request.headers.get("x-xsrf-token");
   const sent = header !== null ? decoded(header) : (request.headers.get("x-csrf-token") ?? formToken);
   if (sent === undefined) return;
-  if (!sameText(sent, decoded(facts.cookies["XSRF-TOKEN"] ?? ""))) throw mismatch();
+  if (!sameText(sent, decoded(facts.cookies["XSRF-TOKEN"] ?? ""))) throw new CsrfMismatch("token");
 }

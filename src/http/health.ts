@@ -3,9 +3,11 @@ import type { Metrics } from "../telemetry/metrics";
 import { addressSet } from "./address";
 import { baseHeaders, failure, json, respond } from "./answer";
 import { errorAnswer } from "./errors";
+import { countProof } from "./proof";
 import { earlyRoute, type Route } from "./routes";
 import { sameText } from "./same-text";
 import type { RequestState } from "./state";
+import type { Throttle } from "./throttle";
 
 /** One readiness check: `ok`, or the word that says what is wrong. */
 export type Check = () => string | Promise<string>;
@@ -13,6 +15,8 @@ export type Check = () => string | Promise<string>;
 export interface Health {
   config: Config;
   metrics: Metrics;
+  throttle: Throttle;
+  now(): Date;
   version: string;
   buildId: string;
   provider: string;
@@ -82,7 +86,9 @@ export function health(deps: Health) {
     const token = deps.config.OA_METRICS_TOKEN;
     if (token) {
       const given = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
-      if (!sameText(given, token)) {
+      const right = sameText(given, token);
+      await countProof(deps.throttle, state, deps.now().getTime(), right);
+      if (!right) {
         return failure(
           deps.config,
           request,

@@ -23,4 +23,6 @@ export const limits = {
   pairCode: { limiter: "pair.code", by: "user", limit: 10, seconds: 60 },
   loginLink: { limiter: "login.link", by: "address", limit: 10, seconds: 60, attempts: true },
   telemetry: { limiter: "telemetry", by: "userOrAddress", limit: 60, seconds: 60 },
+  /** Failed proofs of a secret only (`proof.ts`). */
+  internalAuth: { limiter: "internal.auth", by: "address", limit: 30, seconds: 60, attempts: true },
 } as const satisfies Record<string, Limit>;

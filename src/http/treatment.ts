@@ -6,7 +6,7 @@ import type { Metrics } from "../telemetry/metrics";
 import { baseHeaders, failure, json, respond } from "./answer";
 import { bodyLimit, formFields, lenientBody, readBytes, readingOf, strictBody, tidy } from "./body";
 import { can, isWorkerToken } from "./caller";
-import { checkCsrf, mismatch, needsCsrf } from "./csrf";
+import { CsrfMismatch, checkCsrf, needsCsrf } from "./csrf";
 import { answerOf, databaseDown, errorAnswer, isDatabaseDown, serverError, wrongMethod } from "./errors";
 import type { Guards } from "./guards";
 import { methodsOf, type Route, type RouteTable } from "./routes";
@@ -92,7 +92,7 @@ export function explain(deps: Pick<Treatment, "log" | "metrics">, state: Request
   if (error instanceof Refusal) {
     if (error.kind === "too_many" && state.limiter)
       deps.metrics.count("http_throttled_total", { limiter: state.limiter });
-    if (error.kind === "csrf") deps.metrics.count("http_csrf_rejections_total");
+    if (error instanceof CsrfMismatch) deps.metrics.count("http_csrf_rejections_total", { rule: error.rule });
     if (error.kind === "invalid") deps.metrics.count("http_validation_failures_total", { route: state.route });
     return answerOf(error);
   }
@@ -200,7 +200,7 @@ async function readInput(deps: Treatment, route: Route, request: Request, state:
           : await lenientBody(bytes, type);
       if (isForm(request) && needsCsrf(request, state.path, state.facts, route.declared.csrf ?? false)) {
         const token = fields._token;
-        if (token !== undefined && typeof token !== "string") throw mismatch();
+        if (token !== undefined && typeof token !== "string") throw new CsrfMismatch("token");
         checkCsrf(request, state.facts, deps.appUrl(), token);
       }
       const clean = tidy(fields) as Record<string, unknown>;

@@ -45,8 +45,8 @@ export const viewOf = (request: Request): ReadView | undefined => views.get(requ
  * `GET /api/me` it reads `view` too.
  */
 export function createGuards(ctx: Context, view?: MeView): Guards {
-  const plain = prepareLookUps(ctx.db, "identity");
-  const viewing = view && prepareLookUps(ctx.db, "identity_me", view.column(users.id, sql.placeholder("limit")));
+  const plain = prepareLookUps(ctx, "identity");
+  const viewing = view && prepareLookUps(ctx, "identity_me", view.column(users.id, sql.placeholder("limit")));
   return {
     async caller(request, facts) {
       const me = viewing !== undefined && isMe(request);

@@ -1,6 +1,6 @@
 import { eq, type SQL, sql } from "drizzle-orm";
-import type { Database } from "../../db/database";
 import { authSessions, orgMemberships, personalAccessTokens, users } from "../../db/schema/identity";
+import type { Context } from "../context";
 import { together } from "./together";
 
 export type LookUps = ReturnType<typeof prepareLookUps>;
@@ -41,7 +41,11 @@ const session = {
  * The statements that find out who asks, prepared once: token or session with its user and his default organisation.
  * `view` is a further column, over the user's id and a placeholder `limit`.
  */
-export function prepareLookUps(db: Database, name: string, view: SQL<unknown> = sql`null`) {
+export function prepareLookUps(
+  { db, metrics }: Pick<Context, "db" | "metrics">,
+  name: string,
+  view: SQL<unknown> = sql`null`,
+) {
   const byToken = () =>
     db
       .select({ user, token, orgId: orgMemberships.orgId, view })
@@ -68,8 +72,11 @@ export function prepareLookUps(db: Database, name: string, view: SQL<unknown> = 
     together<Awaited<ReturnType<typeof bySession.execute>>>(),
   ];
   return {
-    patById: (id: number, limit: number) => tokens(`${id} ${limit}`, () => patById.execute({ id, limit })),
-    patByHash: (hash: string, limit: number) => tokens(`${hash} ${limit}`, () => patByHash.execute({ hash, limit })),
-    session: (hash: string, limit: number) => sessions(`${hash} ${limit}`, () => bySession.execute({ hash, limit })),
+    patById: (id: number, limit: number) =>
+      tokens(`${id} ${limit}`, () => metrics.query(`${name}_pat_by_id`, patById.execute({ id, limit }))),
+    patByHash: (hash: string, limit: number) =>
+      tokens(`${hash} ${limit}`, () => metrics.query(`${name}_pat_by_hash`, patByHash.execute({ hash, limit }))),
+    session: (hash: string, limit: number) =>
+      sessions(`${hash} ${limit}`, () => metrics.query(`${name}_session`, bySession.execute({ hash, limit }))),
   };
 }

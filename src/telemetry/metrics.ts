@@ -7,6 +7,8 @@ export interface Metrics {
   count(name: string, labels?: Labels, by?: number): void;
   gauge(name: string, value: number, labels?: Labels): void;
   observe(name: string, value: number, labels?: Labels, buckets?: number[]): void;
+  /** The answer of a named statement, whose time goes to `db_query_duration_seconds{statement}`. */
+  query<T>(statement: string, asked: PromiseLike<T>): Promise<T>;
   /** `oa_events_total{event}`: every domain counter (http-platform 3.10). */
   event(name: string): void;
 }
@@ -55,6 +57,14 @@ export function createMetrics(): Metrics {
     gauge: (name, value, labels = none) => (gauges.get(name) ?? gauge(name, labels)).set(labels, value),
     observe: (name, value, labels = none, buckets = seconds) =>
       (histograms.get(name) ?? histogram(name, labels, buckets)).add(labels, value),
+    async query(statement, asked) {
+      const began = performance.now();
+      try {
+        return await asked;
+      } finally {
+        metrics.observe("db_query_duration_seconds", (performance.now() - began) / 1000, { statement });
+      }
+    },
     event: (name) => metrics.count("oa_events_total", { event: name }),
   };
   return metrics;
