@@ -99,6 +99,7 @@ const event = (message: { required?: string; regex?: string; payload: string }) 
   t.Object({
     event_type: text(160, {
       pattern: "^worker\\.",
+      examples: ["worker.event"],
       "oa:message": {
         max: "Value may not be greater than 160 characters.",
         ...(message.required ? { required: message.required } : {}),
