@@ -24,7 +24,7 @@ export const jobs: Command[] = [
     exits: [...unreachable, 130],
     examples: [
       "openagents ops queue:list --state=dead --json | jq -r '.data[].id' | xargs openagents ops queue:retry",
-      "openagents ops queue:list --kind=auth.mail --follow",
+      "openagents ops queue:list --kind=identity.mail --follow",
     ],
     also: ["queue:dead", "queue:retry"],
     needs,
@@ -53,7 +53,7 @@ export const jobs: Command[] = [
     ],
     environment,
     exits: [1, ...unreachable],
-    examples: ["openagents ops queue:retry --dead", "openagents ops queue:retry --dead --kind=auth.mail"],
+    examples: ["openagents ops queue:retry --dead", "openagents ops queue:retry --dead --kind=identity.mail"],
     also: ["queue:dead"],
     needs,
     load: () => import("../commands/queue-retry"),

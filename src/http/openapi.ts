@@ -162,7 +162,7 @@ const errorResponse = (status: string) => ({
 });
 
 /** The OpenAPI 3.0.2 document of the composed routes (http-platform 3.9), as one line of JSON. */
-export function openapi(routes: RouteTable, facts: { version: string; appUrl: string }): string {
+export function openapi(routes: RouteTable, facts: { version: string; appUrl: string; guide?: string }): string {
   const shapes: Shapes = {};
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes.values()) {
@@ -176,8 +176,10 @@ export function openapi(routes: RouteTable, facts: { version: string; appUrl: st
     info: {
       title: "OpenAgents API",
       version: facts.version,
-      description:
+      description: [
         "The control plane of OpenAgents: sign in, drive Codex on your own machine, and follow it live over Khala.",
+        ...(facts.guide ? [facts.guide] : []),
+      ].join("\n\n"),
       contact: { name: "OpenAgents", url: "https://openagents.com" },
     },
     servers: [{ url: facts.appUrl, description: "Primary production server" }],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { eq } from "drizzle-orm";
 import { orgMemberships } from "../../db/schema/identity";
 import type { Config } from "../../src/config";
+import { signInGuide } from "../../src/identity/guide";
 import { Client } from "../khala/live";
 import { engines } from "../support/database";
 import { type WholeApp, wholeApp } from "../support/whole";
@@ -67,6 +68,11 @@ for (const engine of engines) {
       const methods = answer.headers.get("access-control-allow-methods")?.split(/, ?/);
       for (const method of ["PATCH", "OPTIONS"]) expect(methods).toContain(method);
       expect(answer.headers.get("cache-control")).toContain("no-store");
+    });
+
+    test("the reference page says how each provider is configured", async () => {
+      const { info } = (await app.send("GET", "/openapi.json")).json;
+      expect(info.description).toContain(signInGuide);
     });
 
     test("2.10: a guest's profile form leads to /login", async () => {
