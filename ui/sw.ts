@@ -51,7 +51,7 @@ async function show(url: string) {
     await scope.clients.openWindow(url);
     return;
   }
-  await first.focus();
+  await first.focus().catch(() => {}); // the browser may keep the focus where it is
   first.postMessage({ kind: "open", url });
 }
 

@@ -94,11 +94,7 @@ function Machines() {
   );
 }
 
-const clicked = (what: string) =>
-  track(`sidebar.${what}_clicked`, { path: location.pathname, isAuthenticated: session.peek().kind === "user" });
-
 const newChat = (event: MouseEvent) => {
-  clicked("new_chat");
   if (route.value.page !== "home" || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
   navigate("/");
@@ -108,6 +104,10 @@ const newChat = (event: MouseEvent) => {
 /** The content of the sidebar, in its column and in the sheet (web-ui 3.2). */
 export function Sidebar() {
   const now = session.value;
+  // Read here: when a click is heard, the address is the next page's already.
+  const path = route.value && location.pathname;
+  const clicked = (what: string) =>
+    track(`sidebar.${what}_clicked`, { path, isAuthenticated: session.peek().kind === "user" });
   return (
     <nav class="side" aria-label="Primary">
       <div class="side-head">
@@ -116,7 +116,15 @@ export function Sidebar() {
           {app.name}
         </a>
       </div>
-      <a class="nav" href="/" aria-current={route.value.page === "home" ? "page" : undefined} onClick={newChat}>
+      <a
+        class="nav"
+        href="/"
+        aria-current={route.value.page === "home" ? "page" : undefined}
+        onClick={(event) => {
+          clicked("new_chat");
+          newChat(event);
+        }}
+      >
         <Icon name="plus" />
         New Chat
         <kbd>{mac ? "⌘K" : "Ctrl K"}</kbd>

@@ -45,7 +45,7 @@ export function SettingsPage() {
             key={href}
             href={href}
             aria-current={one === page ? "page" : undefined}
-            onClick={() => track("settings.nav_clicked", { fromPath: location.pathname, toPath: href })}
+            onClick={() => track("settings.nav_clicked", { fromPath: tab?.href ?? "", toPath: href })}
           >
             {text}
           </a>
