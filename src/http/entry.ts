@@ -204,7 +204,7 @@ function observe({ log, metrics }: Entry, request: Request, state: RequestState,
   if (!log.writes(level)) return;
   const client = request.headers.get("x-client");
   log.clean(level, "oa.access", "request", {
-    request_id: facts.requestId,
+    request_id: redact(facts.requestId),
     trace_id: facts.traceId,
     span_id: facts.spanId,
     method,

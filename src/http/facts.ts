@@ -3,6 +3,8 @@ export interface Facts {
   requestId: string;
   traceId: string;
   spanId: string;
+  /** `tracestate` of a valid trace, for calls that go on from here. */
+  traceState: string | null;
   /** Client address after the trusted-proxy walk, RFC 5952. */
   ip: string;
   scheme: "http" | "https";

@@ -1,6 +1,7 @@
 import type { Config } from "../config";
 import { type AddressSet, canonicalAddress, clientAddress, remembering } from "./address";
 import type { Facts } from "./facts";
+import { traceIdOf, traceStateOf } from "./trace";
 
 /** What the platform needs to know to read the facts of a request. */
 export interface Reception {
@@ -10,8 +11,6 @@ export interface Reception {
 }
 
 const requestIdForm = /^[A-Za-z0-9._:/+=@-]{1,160}$/;
-const traceForm = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
-const zeros = /^0+$/;
 
 /** Hosts served for a bind address, `APP_URL` and `OA_ALLOWED_HOSTS`; null = any. */
 export function servedHosts(config: Config, loopbackBind: boolean): string[] | null {
@@ -121,16 +120,14 @@ class ReceivedFacts implements Facts {
     return this.#traced().span;
   }
 
+  get traceState(): string | null {
+    return traceStateOf(this.#headers.get("traceparent"), this.#headers.get("tracestate"));
+  }
+
   #traced(): { id: string; span: string } {
     this.#trace ??= { id: traceIdOf(this.#headers.get("traceparent")) ?? hex(32), span: hex(16) };
     return this.#trace;
   }
-}
-
-/** The trace a `traceparent` names; null when it is absent or invalid. */
-function traceIdOf(header: string | null): string | null {
-  const trace = header === null ? null : traceForm.exec(header);
-  return trace && !zeros.test(trace[1] as string) && !zeros.test(trace[2] as string) ? (trace[1] as string) : null;
 }
 
 const lastOf = (list: string | null): string | null => list && (list.split(",").at(-1) as string).trim();
