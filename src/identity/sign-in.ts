@@ -186,7 +186,14 @@ async function identify(
   try {
     return await checkWorkosCode(ctx, challenge, code, visit);
   } catch (error) {
-    if (!(error instanceof ProviderDown)) throw error;
+    if (!(error instanceof ProviderDown)) {
+      // Of two equal calls on two nodes the provider refuses the later one, because its code is used.
+      const [still] = await ctx.db
+        .select({ idHash: authChallenges.idHash })
+        .from(authChallenges)
+        .where(eq(authChallenges.idHash, challenge.idHash));
+      throw still ? error : expired();
+    }
     await ctx.db
       .update(authChallenges)
       .set({ failures: sql`greatest(${authChallenges.failures} - 1, 0)` })

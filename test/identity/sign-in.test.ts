@@ -486,6 +486,31 @@ for (const engine of engines) {
       expect(workos.calls.length - before).toBe(calls);
     });
 
+    test("case 2: the form keeps the pending address and the provider's id", async () => {
+      workos.people.set("pending@a.example", { id: "user_abc123" });
+      const body = "email=Pending%40a.example";
+      const sent = await app.send("POST", "/login/email", { body, headers: form, peer: app.peer() });
+      expect([sent.status, sent.headers.get("location")]).toEqual([302, "/login"]);
+      expect(flashOf(setCookieOf(sent, "oa_flash"))).toEqual({ status: "code-sent" });
+      const id = /oa_magic_challenge=([^;]+)/.exec(cookiesOf(sent))?.[1] as string;
+      const [row] = await app.ctx.db
+        .select()
+        .from(authChallenges)
+        .where(eq(authChallenges.idHash, sha256(id)));
+      expect(row).toMatchObject({ email: "pending@a.example", providerUserId: "user_abc123" });
+    });
+
+    test("a code that another node has just used is expired, not wrong", async () => {
+      const sent = await mail("nodes@a.example");
+      workos.fault = { at: "authenticate", kind: "slow" };
+      const late = verify(sent.json.challengeId, "000000");
+      while (!workos.waiting()) await Bun.sleep(1);
+      await app.ctx.db.delete(authChallenges).where(eq(authChallenges.idHash, sha256(sent.json.challengeId)));
+      workos.fault = null;
+      workos.release();
+      expect((await late).json.errors).toEqual({ code: ["Your sign-in code expired. Request a new code."] });
+    });
+
     test("a slow provider holds up its own caller only, and its answer counts", async () => {
       workos.fault = { at: "magic_auth", kind: "slow" };
       const slow = mail("slow@a.example");
