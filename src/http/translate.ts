@@ -95,7 +95,8 @@ function object(schema: Schema, value: unknown, path: string, walk: Walk): Recor
   for (const [key, property] of Object.entries(schema.properties)) {
     const at = path ? `${path}.${key}` : key;
     const required = schema.required?.includes(key) ?? false;
-    const result = field(property, given[key], key in given, required, given, at, walk);
+    const present = Object.hasOwn(given, key);
+    const result = field(property, present ? given[key] : undefined, present, required, given, at, walk);
     if (result !== undefined) out[key] = result;
   }
   return out;
@@ -132,10 +133,11 @@ function field(
   };
   if (required && !nullable && isBlank(value)) {
     fail("required", sentence("is required."));
+    done(undefined);
     if (kind === "object") object(schema, {}, path, walk);
-    return done(undefined);
+    return undefined;
   }
-  if (!present || value === undefined) return schema.default;
+  if (!present || value === undefined) return schema.default ?? (required ? null : undefined);
   if (value === null && nullable) return null;
 
   const wrongType = words ? typeFailure("string", value) : typeFailure(kind, value);
@@ -171,7 +173,7 @@ function convert(schema: Schema, kind: Kind, value: unknown, path: string, walk:
   if (kind === "integer" || kind === "number") return isNumeric(value) ? Number(value) : value;
   if (kind === "boolean") return asBoolean(value);
   if (kind === "object" && schema.properties) return object(schema, value, path, walk);
-  if (kind === "object") return Array.isArray(value) && !value.length ? {} : value;
+  if (kind === "object") return Array.isArray(value) ? { ...value } : value;
   if (kind !== "array" || !schema.items) return value;
   const items = Array.isArray(value) ? value : Object.values(value as object);
   const out: unknown[] = new Array(items.length);

@@ -1,5 +1,7 @@
 import fc from "fast-check";
+import { tidy } from "../../src/http/body";
 import { exampleOf } from "../../src/http/openapi-schema";
+import { isBlank } from "../../src/http/rules";
 import type { Schema } from "../../src/http/translate";
 import { type Path, withField } from "./fields";
 
@@ -23,6 +25,9 @@ const formats: Record<string, fc.Arbitrary<string>> = {
   date: fc.constantFrom("2026-02-19", "2024-02-29"),
   "date-time": fc.constantFrom("2026-02-19T12:00:00Z", "2026-02-19T12:00:00.123+01:00"),
 };
+
+/** JSON that is not blank: what is blank counts as absent. */
+const anything = fc.jsonValue({ maxDepth: 2 }).filter((value) => !isBlank(tidy(value)));
 
 /** Texts that no trimming changes and no purge shortens. */
 const plainText = (min: number, max: number) =>
@@ -66,10 +71,7 @@ function validOne(schema: Schema, example: unknown): fc.Arbitrary<unknown> {
     case "array": {
       const { minItems = 0, maxItems = 3 } = schema;
       const size = { minLength: Math.max(minItems, 1), maxLength: Math.min(maxItems, minItems + 3) };
-      return fc.array(
-        schema.items ? valid(schema.items, part(example, 0) ?? exampleOf(schema.items)) : fc.jsonValue(),
-        size,
-      );
+      return fc.array(schema.items ? valid(schema.items, part(example, 0) ?? exampleOf(schema.items)) : anything, size);
     }
     case "object": {
       if (!schema.properties)
@@ -78,12 +80,12 @@ function validOne(schema: Schema, example: unknown): fc.Arbitrary<unknown> {
         name,
         valid(property, part(example, name) ?? exampleOf(property)),
       ]);
-      return fc.record<Record<string, unknown>, string>(Object.fromEntries(members), {
-        requiredKeys: schema.required ?? [],
-      });
+      return fc
+        .record<Record<string, unknown>, string>(Object.fromEntries(members), { requiredKeys: schema.required ?? [] })
+        .filter((made) => !isBlank(made));
     }
     default:
-      return formats[schema.format ?? ""] ?? fc.jsonValue();
+      return formats[schema.format ?? ""] ?? anything;
   }
 }
 
