@@ -22,9 +22,10 @@ import { auditIncompatible, type KhalaSockets, khalaApi, khalaJobs, khalaSockets
 import { socketPaths } from "./khala/handshake";
 import type { KhalaNode } from "./khala/node";
 import { khalaAccess } from "./khala-access";
+import { createRollout } from "./rollout";
 import { createArchive } from "./shell/archive";
 import type { WebFiles } from "./shell/files";
-import { isPage } from "./shell/pages";
+import { hasExtension, isForeignPath, isPage } from "./shell/pages";
 import { pageview } from "./shell/pageview";
 import { createShell } from "./shell/shell";
 import { telemetryApi } from "./telemetry/batch-api";
@@ -49,6 +50,9 @@ export interface App {
   openapi(): string;
   /** Puts this build's hashed files where other builds find them; after listening. */
   keepFiles(): Promise<void>;
+  /** Reads what operators have switched, and follows it; before listening. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
   inFlight(): number;
 }
 
@@ -78,6 +82,17 @@ export function createApp(ctx: Context, parts: AppParts): App {
     onIncompatible: auditIncompatible(ctx),
   });
 
+  const rollout = createRollout(ctx, {
+    executable,
+    khala,
+    startedAt: new Date(),
+    sockets: () => sockets.connections.size,
+    routes: () => composed.routes,
+    recentErrors: () => composed.recentErrors(),
+    isPagePath: (path) => !isForeignPath(path) && !hasExtension(path) && !machinePaths.has(path),
+    errorPage: shell.errorPage,
+  });
+
   const domains: AnyElysia[] = [
     identityApi(
       ctx,
@@ -94,6 +109,7 @@ export function createApp(ctx: Context, parts: AppParts): App {
     codexApi(ctx),
     khalaApi(ctx, khala, access, sockets, executable.buildId),
     telemetryApi(ctx, () => appKeys(config)[0] as Buffer),
+    ...rollout.api,
   ];
   identityJobs(ctx);
   codexJobs(ctx);
@@ -145,11 +161,13 @@ export function createApp(ctx: Context, parts: AppParts): App {
       ...[...socketPaths].map((path) => earlyRoute("khala", path, { proof: "sync token" })),
     ],
     fast: shell.asset,
+    gate: rollout.gate,
+    open: rollout.open,
     before: (request: Request, state: RequestState, server: Peer) => {
       if (isRoute(state.path)) return null;
       if (request.method === "GET" && socketPaths.has(state.path))
         return refused(sockets.upgrade(request, state, server), request, state);
-      return shell.guestPage(request, state) ?? early(request, state);
+      return rollout.split(request, state) ?? shell.guestPage(request, state) ?? early(request, state);
     },
     page: shell.errorPage,
   });
@@ -165,8 +183,12 @@ export function createApp(ctx: Context, parts: AppParts): App {
     openapi: document,
     keepFiles: async () => archive?.keep(),
     inFlight: composed.inFlight,
+    start: rollout.start,
+    stop: rollout.stop,
   };
 }
+
+const machinePaths = new Set(healthRoutes.map(({ path }) => path));
 
 /** A path that only a route can answer: nothing needs to be looked up before. */
 const isRoute = (path: string): boolean => path.startsWith("/api/") && path !== "/api/docs";

@@ -142,7 +142,8 @@ async function startSteps(
   });
   const facts = { version: executable.version, buildId: executable.buildId, schemaVersion: schemaVersion() };
   const load = () => ({ sockets: app.sockets.connections.size, ...subscriptionCounts(khala) });
-  await Promise.all([jobs.start({ run: options.jobs !== false }), khala.join(facts, load)]);
+  await Promise.all([jobs.start({ run: options.jobs !== false }), khala.join(facts, load), app.start()]);
+  undo.push({ name: "rollout", run: () => app.stop() });
   undo.push({ name: "jobs", run: () => jobs.stop(1000) });
 
   const server = listen(bind, app, { reusePort: options.reusePort === true, draining: () => draining });
@@ -218,6 +219,7 @@ async function startSteps(
           { name: "jobs", run: () => jobs.stop(config.OA_SHUTDOWN_TIMEOUT_MS - 5000) },
           { name: "analytics", run: () => ctx.analytics.flush() },
           { name: "khala", run: () => khala.stop() },
+          { name: "rollout", run: () => app.stop() },
           ...undo.filter((step) => step.name === "operator commands"),
           { name: "database", run: () => store.close() },
           ...undo.filter((step) => step.name === "lock"),

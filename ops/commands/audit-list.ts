@@ -1,6 +1,5 @@
-import { and, desc, eq, gte, like, lt } from "drizzle-orm";
-import { auditEvents } from "../../db/schema/platform";
 import { operatorUser } from "../../src/identity/operator";
+import { auditTrail } from "../../src/telemetry/audit";
 import type { Call } from "../command";
 import { Failure } from "../failure";
 import { table, time } from "../print";
@@ -12,23 +11,13 @@ export async function run({ ctx, options, io, json }: Call): Promise<void> {
   const user = given === undefined ? null : await operatorUser(ctx, given);
   if (given !== undefined && !user)
     throw new Failure(1, "user_not_found", `No user with the id, e-mail or handle: ${given}`);
-  const rows = await ctx.db
-    .select()
-    .from(auditEvents)
-    .where(
-      and(
-        event === undefined
-          ? undefined
-          : event.endsWith("*")
-            ? like(auditEvents.eventName, `${event.slice(0, -1).replace(/[\\%_]/g, "\\$&")}%`)
-            : eq(auditEvents.eventName, event),
-        user ? eq(auditEvents.userId, user.id) : undefined,
-        from === undefined ? undefined : gte(auditEvents.occurredAt, since("--since", from, ctx.now())),
-        page.before === null ? undefined : lt(auditEvents.id, page.before),
-      ),
-    )
-    .orderBy(desc(auditEvents.id))
-    .limit(page.limit + 1);
+  const rows = await auditTrail(ctx.db, {
+    event,
+    userId: user?.id,
+    since: from === undefined ? undefined : since("--since", from, ctx.now()),
+    before: page.before ?? undefined,
+    limit: page.limit,
+  });
   const listed = paged(
     rows.map((row) => ({
       id: row.id,

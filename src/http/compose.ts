@@ -6,6 +6,7 @@ import { addressSet } from "./address";
 import { type Entry, entry, type Peer } from "./entry";
 import type { Guards } from "./guards";
 import { servedHosts } from "./receive";
+import { type RecentError, RecentErrors } from "./recent-errors";
 import { noteRoutes, type Route, type RouteTable } from "./routes";
 import type { Throttle } from "./throttle";
 import { type Treatment, treatment } from "./treatment";
@@ -29,6 +30,8 @@ export interface Surface {
   /** What `before` and `fast` answer. */
   early?: Route[];
   fast?: Entry["fast"];
+  gate?: Entry["gate"];
+  open?: Entry["open"];
   page?: Treatment["page"];
 }
 
@@ -38,12 +41,14 @@ export interface Composed {
   routes: RouteTable;
   /** Requests being answered now. */
   inFlight(): number;
+  /** The newest answers of 500 and above. */
+  recentErrors(): RecentError[];
 }
 
 /** Puts domains together under one treatment of requests. */
 export function compose(
   ctx: Platform,
-  { domains, guards, loopback, before, early = [], fast, page }: Surface,
+  { domains, guards, loopback, before, early = [], fast, gate, open, page }: Surface,
 ): Composed {
   const routes: RouteTable = new Map();
   const app = new Elysia({ handler: { standardHostname: false } }).use(
@@ -57,6 +62,7 @@ export function compose(
     const key = `${route.method} ${route.path}`;
     if (!routes.has(key)) routes.set(key, route);
   }
+  const errors = new RecentErrors();
   const { fetch, inFlight } = entry({
     config: ctx.config,
     log: ctx.log,
@@ -65,9 +71,12 @@ export function compose(
     routes,
     before: before ?? (() => null),
     fast: fast ?? (() => null),
+    ...(gate ? { gate } : {}),
+    ...(open ? { open } : {}),
+    errors,
     handle: (request) => app.fetch(request),
   });
-  return { fetch, routes, inFlight };
+  return { fetch, routes, inFlight, recentErrors: () => errors.list() };
 }
 
 const pick = ({ config, appUrl, now, log, metrics, throttle }: Platform) => ({

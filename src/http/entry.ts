@@ -8,6 +8,7 @@ import { errorAnswer, wrongMethod } from "./errors";
 import { formRequest, isFormPost } from "./form-method";
 import { handlerLimit } from "./handler-limit";
 import { factsOf, isServedHost, type Reception } from "./receive";
+import type { RecentErrors } from "./recent-errors";
 import { methodsOf, type RouteTable } from "./routes";
 import { type RequestState, remember } from "./state";
 import { explain } from "./treatment";
@@ -31,6 +32,11 @@ export interface Entry {
     state: RequestState,
     server: Peer,
   ): Response | null | undefined | Promise<Response | null | undefined>;
+  /** Turns requests away before anything is looked up: what clients are too old, maintenance. Null = go on. */
+  gate?: (request: Request, state: RequestState) => Response | Promise<Response> | null;
+  /** Whether the gate lets hashed files through without a look. */
+  open?: () => boolean;
+  errors: RecentErrors;
   /** Hashed files, which need nothing of what follows. Null = no such file. */
   fast(request: Request, path: string): Response | null;
   /** The composed routes. */
@@ -71,9 +77,10 @@ export function entry(deps: Entry) {
     valid: boolean,
   ): Response | Promise<Response> => {
     const { path } = state;
-    const refuse = (status: number, code: string, message: string) =>
-      failure(config, request, path, state, errorAnswer(status, code, message));
-    if (request.url.length > longestUrl) return refuse(414, "invalid_request", "Request-URI Too Long");
+    const refuse = (status: number, code: string, message: string, headers = {}) =>
+      failure(config, request, path, state, errorAnswer(status, code, message, headers));
+    if (request.url.length > longestUrl)
+      return refuse(414, "invalid_request", "Request-URI Too Long", { connection: "close" });
     if (!hostless.has(path) && !isServedHost(state.facts.host, deps.reception.hosts)) {
       return refuse(
         421,
@@ -82,6 +89,8 @@ export function entry(deps: Entry) {
       );
     }
     if (request.method === "OPTIONS") return options(deps, request, state);
+    const turned = deps.gate?.(request, state);
+    if (turned) return turned;
     if (!valid) return refuse(400, "invalid_request", "Malformed URL.");
     if (request.method === "TRACE" || request.method === "CONNECT") {
       return failure(config, request, path, state, wrongMethod(request.method, path, methodsOf(deps.routes, path)));
@@ -105,7 +114,7 @@ export function entry(deps: Entry) {
     /** What needs nothing of the database is answered without a promise, which every one of them would pay for. */
     fetch(request: Request, server: Peer): Response | undefined | Promise<Response | undefined> {
       const { path, valid } = pathOf(request.url);
-      if (path.startsWith("/assets/")) {
+      if (path.startsWith("/assets/") && deps.open?.() !== false) {
         const file = deps.fast(request, path);
         if (file) return file;
       }
@@ -190,13 +199,14 @@ const none = {};
 const quiet = (path: string) => path.startsWith("/assets/") || hostless.has(path);
 
 /** Metrics and the access line of a finished request (http-platform 3.10). */
-function observe({ log, metrics }: Entry, request: Request, state: RequestState, response: Response): void {
+function observe({ log, metrics, errors }: Entry, request: Request, state: RequestState, response: Response): void {
   const { facts, caller, path, route } = state;
   const { method } = request;
   const { status } = response;
   const duration = performance.now() - facts.startedAt;
   metrics.count("http_requests_total", { method, route, status });
   metrics.observe("http_request_duration_seconds", duration / 1000, { method, route });
+  if (status >= 500) errors.note({ at: Date.now(), route, status, code: state.errorCode, requestId: facts.requestId });
   const bytesOut = method === "HEAD" ? 0 : state.bytesOut;
   if (state.bytesIn) metrics.count("http_request_bytes", none, state.bytesIn);
   if (bytesOut) metrics.count("http_response_bytes", none, bytesOut);

@@ -123,3 +123,20 @@ export async function queueHealth(store: Store): Promise<{ lagSeconds: number; d
       (select count(*)::int from jobs.job where state < 'active' and ${ours}) as queued`);
   return { lagSeconds: Math.max(0, row?.lag ?? 0), dead: row?.dead ?? 0, queued: row?.queued ?? 0 };
 }
+
+export interface KindCounts extends Record<string, unknown> {
+  kind: string;
+  queued: number;
+  running: number;
+  dead: number;
+  /** Age of its oldest due job. */
+  lag: number;
+}
+
+/** Jobs that are not done, by kind. */
+export const jobCounts = (store: Store): Promise<KindCounts[]> =>
+  store.rows<KindCounts>(sql`
+    select name as kind, (count(*) filter (where ${state} = 'queued'))::int as queued,
+      (count(*) filter (where ${state} = 'running'))::int as running, (count(*) filter (where ${state} = 'dead'))::int as dead,
+      greatest(0, coalesce(extract(epoch from now() - min(start_after) filter (where ${state} = 'queued' and start_after <= now())), 0))::float8 as lag
+    from jobs.job where ${ours} and state <> 'completed' group by name order by name`);

@@ -17,6 +17,9 @@ export interface Window {
   maxSchema: number;
 }
 
+/** Where a client is asked what it is (auth 3.13, khala 3.10). */
+export type Surface = "khala_websocket" | "control_api";
+
 export const windowOf = (config: Config): Window => ({
   enforced: config.OA_COMPAT_KHALA_ENFORCED,
   protocol: config.OA_COMPAT_KHALA_PROTOCOL_VERSION,
@@ -53,8 +56,8 @@ function failing({ buildId, protocol, schema }: ClientFacts, window: Window): [c
   return null;
 }
 
-/** The join error for a client outside the window (khala 3.10), or null. */
-export function incompatibility(facts: ClientFacts, window: Window) {
+/** What a client outside the window is told (auth 3.13, khala 3.10), or null. */
+export function incompatibility(facts: ClientFacts, window: Window, surface: Surface = "khala_websocket") {
   if (!window.enforced) return null;
   const found = failing(facts, window);
   if (!found) return null;
@@ -64,7 +67,7 @@ export function incompatibility(facts: ClientFacts, window: Window) {
     message,
     retryable: false,
     upgrade_required: true,
-    surface: "khala_websocket",
+    surface,
     min_client_build_id: window.minBuildId,
     max_client_build_id: window.maxBuildId,
     min_schema_version: window.minSchema,

@@ -1,3 +1,4 @@
+import { and, desc, eq, gte, like, lt } from "drizzle-orm";
 import type { Database } from "../../db/database";
 import { auditEvents } from "../../db/schema/platform";
 import type { Log } from "./log";
@@ -48,6 +49,7 @@ export function announceAudit(log: Log, metrics: Metrics, records: AuditRecord[]
     attributes = {},
   } of records) {
     metrics.event(event);
+    log.debug("oa.metric", event, { metric_name: event, metric_value: 1 });
     log.info("oa.audit", event, {
       event_name: event,
       request_id: requestId,
@@ -61,3 +63,33 @@ export function announceAudit(log: Log, metrics: Metrics, records: AuditRecord[]
     });
   }
 }
+
+export interface AuditFilter {
+  /** A name, or the beginning of names when it ends in `*`. */
+  event?: string | undefined;
+  userId?: number | undefined;
+  since?: Date | undefined;
+  /** Rows before this id. */
+  before?: number | undefined;
+  limit: number;
+}
+
+/** Rows of the audit trail, the newest first; one more than the limit. */
+export const auditTrail = (db: Database, { event, userId, since, before, limit }: AuditFilter) =>
+  db
+    .select()
+    .from(auditEvents)
+    .where(
+      and(
+        event === undefined
+          ? undefined
+          : event.endsWith("*")
+            ? like(auditEvents.eventName, `${event.slice(0, -1).replace(/[\\%_]/g, "\\$&")}%`)
+            : eq(auditEvents.eventName, event),
+        userId === undefined ? undefined : eq(auditEvents.userId, userId),
+        since === undefined ? undefined : gte(auditEvents.occurredAt, since),
+        before === undefined ? undefined : lt(auditEvents.id, before),
+      ),
+    )
+    .orderBy(desc(auditEvents.id))
+    .limit(limit + 1);

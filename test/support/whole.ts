@@ -94,6 +94,7 @@ export async function wholeApp(
   });
   const app = { ...surface, fetch: treated(surface.fetch) };
   await ctx.jobs.start({ run: false });
+  await surface.start();
   const servers: ReturnType<typeof listen>[] = [];
   return {
     ctx,
@@ -110,6 +111,7 @@ export async function wholeApp(
     async close() {
       for (const server of servers) await server.stop(true);
       await khala.stop();
+      await surface.stop();
       await ctx.jobs.stop(0);
       await log.flush();
       await fresh.drop();
