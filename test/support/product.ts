@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkLog } from "./treated";
 
 const executable = join(import.meta.dir, "../../dist/openagents");
 
@@ -100,6 +101,7 @@ export async function startProduct(env: Record<string, string> = {}): Promise<Pr
     async close() {
       if (child.exitCode === null) await kill();
       rmSync(folder, { recursive: true, force: true });
+      checkLog([text]);
     },
     log: () => text,
   };
