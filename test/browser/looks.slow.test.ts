@@ -128,6 +128,8 @@ interface Look {
   name: string;
   guest?: boolean;
   access?: string;
+  /** Of a page or an overlay that is seen in all four forms elsewhere: two of them are enough. */
+  state?: boolean;
   /** Before the page is opened. */
   before?: (page: Page) => Promise<unknown>;
   path: string;
@@ -167,6 +169,7 @@ const looks: Look[] = [
   },
   {
     name: "login-no-mail",
+    state: true,
     guest: true,
     path: "/login",
     act: async (page) => {
@@ -189,6 +192,7 @@ const looks: Look[] = [
   { name: "pair", access: "ready", path: "/pair", act: (page) => page.getByLabel("Code").waitFor() },
   {
     name: "pair-found",
+    state: true,
     access: "ready",
     path: "/pair",
     act: async (page) => {
@@ -220,6 +224,7 @@ const looks: Look[] = [
   },
   {
     name: "settings-profile-no-worker",
+    state: true,
     access: "no_worker",
     path: "/settings/profile",
     act: async (page) => {
@@ -231,6 +236,7 @@ const looks: Look[] = [
   },
   {
     name: "settings-leave",
+    state: true,
     access: "ready",
     path: "/settings/profile",
     act: async (page) => {
@@ -241,6 +247,7 @@ const looks: Look[] = [
   },
   {
     name: "settings-delete",
+    state: true,
     access: "ready",
     path: "/settings/profile",
     act: async (page) => {
@@ -257,6 +264,7 @@ const looks: Look[] = [
   },
   {
     name: "settings-sessions-failed",
+    state: true,
     access: "ready",
     path: "/settings/sessions",
     before: (page) => answer(page, "**/api/auth/sessions", wrong, 500),
@@ -264,6 +272,7 @@ const looks: Look[] = [
   },
   {
     name: "settings-sessions-loading",
+    state: true,
     access: "ready",
     path: "/settings/sessions",
     before: (page) => page.route("**/api/auth/sessions", () => new Promise(() => {})),
@@ -284,6 +293,7 @@ const looks: Look[] = [
   },
   {
     name: "settings-tokens-empty",
+    state: true,
     access: "ready",
     path: "/settings/tokens",
     before: (page) => answer(page, "**/api/tokens", { data: [] }),
@@ -291,6 +301,7 @@ const looks: Look[] = [
   },
   {
     name: "settings-token-made",
+    state: true,
     access: "ready",
     path: "/settings/tokens",
     before: (page) =>
@@ -318,6 +329,7 @@ const looks: Look[] = [
   },
   {
     name: "settings-token-revoke",
+    state: true,
     access: "ready",
     path: "/settings/tokens",
     before: (page) => answer(page, "**/api/tokens", { data: tokens }),
@@ -347,6 +359,7 @@ const looks: Look[] = [
   },
   {
     name: "forbidden",
+    state: true,
     access: "ready",
     path: "/admin",
     before: (page) =>
@@ -358,9 +371,16 @@ const looks: Look[] = [
       }),
     act: (page) => heading(page, "You don't have access to this page."),
   },
-  { name: "not-found", access: "ready", path: "/nowhere", act: (page) => heading(page, "This page doesn't exist.") },
+  {
+    name: "not-found",
+    state: true,
+    access: "ready",
+    path: "/nowhere",
+    act: (page) => heading(page, "This page doesn't exist."),
+  },
   {
     name: "palette",
+    state: true,
     access: "ready",
     path: "/",
     act: async (page) => {
@@ -371,6 +391,7 @@ const looks: Look[] = [
   },
   {
     name: "shortcuts",
+    state: true,
     access: "ready",
     path: "/pair",
     act: async (page) => {
@@ -382,6 +403,7 @@ const looks: Look[] = [
   },
   {
     name: "menu",
+    state: true,
     access: "ready",
     path: "/",
     act: async (page) => {
@@ -393,6 +415,7 @@ const looks: Look[] = [
   },
   {
     name: "connection",
+    state: true,
     access: "ready",
     path: "/",
     act: async (page) => {
@@ -401,10 +424,6 @@ const looks: Look[] = [
     },
   },
 ];
-
-/** States of pages that are seen in all four forms elsewhere: two forms of them are enough. */
-const isState = ({ name }: Look) =>
-  /^settings-.+-(no-worker|failed|loading|empty|made|revoke)$|^settings-(leave|delete)/.test(name);
 
 for (const theme of ["dark", "light"] satisfies Theme[]) {
   for (const [size, viewport] of [
@@ -432,7 +451,7 @@ for (const theme of ["dark", "light"] satisfies Theme[]) {
         for (const tab of windows.values()) await tab.close();
       });
 
-      test.each(looks.filter((look) => both || !isState(look)).map((look) => [look.name, look] as const))(
+      test.each(looks.filter((look) => both || !look.state).map((look) => [look.name, look] as const))(
         "%s",
         async (name, { guest = false, access, before, path, act }) => {
           const { context } = await windowOf(guest);

@@ -26,10 +26,24 @@ let from = 10;
 const window = (): Promise<Tab> =>
   open(browser, product.url, { extraHTTPHeaders: { "x-forwarded-for": `198.51.100.${from++}` } });
 
-/** Somebody of their own, signed in by a link. */
-async function person(email: string, ...options: string[]): Promise<Tab> {
+/** A sign-in link for somebody, made by the owner. */
+async function link(email: string, more: { name?: string; admin?: boolean } = {}): Promise<string> {
+  const cookies = await owner.context.cookies();
+  const answer = await fetch(`${product.url}/api/admin/invites`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      cookie: cookies.map(({ name, value }) => `${name}=${value}`).join("; "),
+    },
+    body: JSON.stringify({ email, ...more }),
+  });
+  return ((await answer.json()) as { data: { url: string } }).data.url;
+}
+
+/** Somebody of their own, signed in. */
+async function person(email: string, more: { name?: string } = {}): Promise<Tab> {
   const tab = await window();
-  await signIn(tab.page, await product.link("--email", email, ...options));
+  await signIn(tab.page, await link(email, more));
   return tab;
 }
 
@@ -48,7 +62,7 @@ describe("who gets there", () => {
       const answer = await tab.page.goto(target);
       expect(answer?.request().redirectedFrom()?.url()).toBe(product.url + target);
       expect([path(tab.page), new URL(tab.page.url()).search]).toEqual(["/login", ""]);
-      await tab.page.goto(await product.link("--email", "root2@example.com", "--admin"));
+      await tab.page.goto(await link("root2@example.com", { admin: true }));
       await tab.page.getByRole("button", { name: "Sign in" }).click();
       await shown(tab.page, target === "/admin" ? "admin" : target.slice(1).replace("/", "-"));
       expect(path(tab.page)).toBe(target);
@@ -60,7 +74,7 @@ describe("who gets there", () => {
   test("/admin is 403 for others: by address, after sign-in, without a loop and without a link to it", async () => {
     const tab = await window();
     await tab.page.goto("/admin");
-    await tab.page.goto(await product.link("--email", "member@example.com"));
+    await tab.page.goto(await link("member@example.com"));
     await tab.page.getByRole("button", { name: "Sign in" }).click();
     await tab.page.getByRole("heading", { name: "You don't have access to this page." }).waitFor();
     expect(path(tab.page)).toBe("/admin");
@@ -110,7 +124,7 @@ describe("who gets there", () => {
 
 describe("profile", () => {
   test("a name is checked, saved at once everywhere, and there after a reload", async () => {
-    const { page, errors, close } = await person("ana@example.com", "--name", "Ana");
+    const { page, errors, close } = await person("ana@example.com", { name: "Ana" });
     await page.goto("/settings/profile");
     const name = page.getByLabel("Name");
     expect(await name.inputValue()).toBe("Ana");
@@ -164,7 +178,7 @@ describe("profile", () => {
   });
 
   test("edits are not lost by leaving: a link, back, forward and the tab itself ask once", async () => {
-    const tab = await person("dora@example.com", "--name", "Dora");
+    const tab = await person("dora@example.com", { name: "Dora" });
     const { page } = tab;
     await page.goto("/settings/tokens");
     await ready(page);
@@ -219,7 +233,7 @@ describe("profile", () => {
   });
 
   test("an account goes after its address was typed; both its tabs are guests then", async () => {
-    const tab = await person("Eve@example.com", "--name", "Eve");
+    const tab = await person("Eve@example.com", { name: "Eve" });
     const second = await tab.context.newPage();
     await second.goto("/settings/sessions");
     await ready(second);
