@@ -1,4 +1,5 @@
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip, gzipSync, zstdCompressSync } from "node:zlib";
 import type { Config } from "../config";
 import { corsHeaders, hasCors } from "./cors";
 import type { ErrorAnswer } from "./errors";
@@ -18,6 +19,7 @@ const moneyed = /^\/api\/(l402|agent-payments|agents|payments)(\/|$)/;
 export const cacheOf = (path: string): string => (moneyed.test(path) ? "no-cache, private" : "no-store");
 
 const compressFrom = 1024;
+const compressAsideFrom = 65_536;
 
 /** Headers that every answer but the shell and the files carries (http-platform 2.6, 3.4, 3.6). */
 export function baseHeaders(config: Config, request: Request, path: string, state: RequestState): Out {
@@ -62,24 +64,39 @@ export function accepts(header: string, encoding: string): boolean {
   return star;
 }
 
-/** JSON with its headers, compressed when it is long enough and holds no secret (http-platform 3.6). */
-export function json(request: Request, state: RequestState, status: number, value: unknown, out: Out): Response {
+/** Fewer than 1,024 bytes; counted only where the number of characters leaves it open. */
+const isShort = (text: string): boolean =>
+  text.length * 3 < compressFrom || (text.length < compressFrom && Buffer.byteLength(text) < compressFrom);
+
+const gzipAside = promisify<string, { level: number }, Uint8Array>(gzip);
+
+/**
+ * JSON with its headers, compressed when it is long enough and holds no secret, and beside the event loop when it is very long
+ * (http-platform 3.6).
+ */
+export function json(
+  request: Request,
+  state: RequestState,
+  status: number,
+  value: unknown,
+  out: Out,
+): Response | Promise<Response> {
   const text = JSON.stringify(value);
   out["content-type"] ??= "application/json";
-  if (text.length < compressFrom || request.method === "HEAD" || secretive.test(state.path)) {
+  if (isShort(text) || request.method === "HEAD" || secretive.test(state.path)) {
     return respond(text, status, out, state);
   }
   out.vary = out.vary ? `${out.vary}, Accept-Encoding` : "Accept-Encoding";
   const accepted = request.headers.get("accept-encoding") ?? "";
-  if (accepts(accepted, "zstd")) {
-    out["content-encoding"] = "zstd";
-    return respond(zstdCompressSync(text), status, out, state);
+  const encoding = (["zstd", "gzip"] as const).find((name) => accepts(accepted, name));
+  if (!encoding) return respond(text, status, out, state);
+  out["content-encoding"] = encoding;
+  if (text.length <= compressAsideFrom) {
+    const bytes = encoding === "zstd" ? zstdCompressSync(text) : gzipSync(text, { level: 6 });
+    return respond(bytes, status, out, state);
   }
-  if (accepts(accepted, "gzip")) {
-    out["content-encoding"] = "gzip";
-    return respond(gzipSync(text, { level: 6 }), status, out, state);
-  }
-  return respond(text, status, out, state);
+  const packed = encoding === "zstd" ? Bun.zstdCompress(text) : gzipAside(text, { level: 6 });
+  return packed.then((bytes) => respond(bytes as Uint8Array<ArrayBuffer>, status, out, state));
 }
 
 /** An error's response; error bodies are never cached. */

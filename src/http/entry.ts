@@ -177,6 +177,13 @@ function route(deps: Entry, request: Request, state: RequestState): Response | P
   return head || slashed ? rewritten(deps, request, state, head, slashed) : deps.handle(request);
 }
 
+/** The headers of a request whose answer must not be compressed: what HEAD measures is the plain length. */
+function plainly(headers: Headers): Headers {
+  const out = new Headers(headers);
+  out.delete("accept-encoding");
+  return out;
+}
+
 async function rewritten(
   deps: Entry,
   request: Request,
@@ -185,7 +192,7 @@ async function rewritten(
   slashed: boolean,
 ): Promise<Response> {
   const url = slashed ? request.url.replace(/\/(?=\?|$)/, "") : request.url;
-  const inner = new Request(url, head ? { method: "GET", headers: request.headers } : request);
+  const inner = new Request(url, head ? { method: "GET", headers: plainly(request.headers) } : request);
   remember(inner, state);
   const response = await deps.handle(inner);
   if (!head) return response;

@@ -63,7 +63,7 @@ function answer(
   request: Request,
   set: { status?: number | string; headers: Record<string, unknown> },
   given: unknown,
-): Response {
+): Response | Promise<Response> {
   const state = stateOf(request);
   const chosen = given instanceof ElysiaCustomStatusResponse;
   const value: unknown = chosen ? given.response : given;
