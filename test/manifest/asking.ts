@@ -92,6 +92,17 @@ export async function startAsking(engine: Engine): Promise<Asking> {
     return { key, row, route: app.app.routes.get(key.replace(/\{(\w+)\}/g, ":$1")) as Route };
   });
   let noted: string[] = [];
+
+  /** Undoes what holds for the whole server: maintenance, and which deployment answers. */
+  const restore = async (): Promise<void> => {
+    const headers = await callers.of({ auth: "admin" });
+    const undo = (path: string, body: object) => app.send("POST", `/api/v1/control/${path}`, { body, headers });
+    await undo("maintenance", { enabled: false });
+    for (const domain of [undefined, "auth_entry", "account_settings_admin", "billing_l402", "chat_pilot"]) {
+      await undo("route-split/override", { target: "clear", ...(domain ? { domain } : {}) });
+    }
+  };
+
   return {
     app,
     callers,
@@ -105,6 +116,7 @@ export async function startAsking(engine: Engine): Promise<Asking> {
         peer: callers.peer(),
       });
       if (!as && row.method !== "GET" && answer.status < 400) callers.spend(row);
+      if (row.path.startsWith("/api/v1/control/") && row.method !== "GET" && answer.status < 400) await restore();
       const bad = faults(one, answer);
       if (bad.length)
         noted.push(
