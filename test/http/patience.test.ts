@@ -88,6 +88,21 @@ describe("a handler's time (http-platform 5)", () => {
     expect((await other).status).toBe(200);
   });
 
+  test("the server layer is told to keep the connection of one that takes long", async () => {
+    const { app, release, held } = await build(20);
+    const told: number[] = [];
+    const answered = app.composed.fetch(
+      new Request("http://localhost:8787/api/patient", { headers: { host: "localhost" } }),
+      {
+        requestIP: () => ({ address: "127.0.0.1" }),
+        timeout: (_request, seconds) => void told.push(seconds),
+      },
+    ) as Promise<Response>;
+    await until(() => held.length === 1 && told.length > 0);
+    release();
+    expect([(await answered).status, told]).toEqual([200, [0]]);
+  });
+
   test("the time in which a body arrives does not count", async () => {
     const { app } = await build(60);
     let piece = 0;
