@@ -154,6 +154,49 @@ describe("the e-mail code", () => {
     await close();
   });
 
+  test("a whole code sends itself once; resending waits, and as long as a 429 says", async () => {
+    const { page, close } = await open(browser, product.url, own());
+    await page.clock.install();
+    const codes: string[] = [];
+    await page.route("**/api/auth/verify", (route) => {
+      codes.push((route.request().postDataJSON() as { code: string }).code);
+      const message = "That code is invalid or expired. Request a new one.";
+      return route.fulfill({ status: 422, json: { message, errors: { code: [message] } } });
+    });
+    await page.goto("/login");
+    await page.getByLabel("Email").fill("gil@example.com");
+    await page.keyboard.press("Enter");
+    const code = page.getByLabel("Verification code");
+    expect(await code.getAttribute("autocomplete")).toBe("one-time-code");
+    expect(await page.getByRole("textbox").count()).toBe(1);
+    await code.pressSequentially("123 45");
+    expect(codes).toEqual([]);
+    await code.pressSequentially("6");
+    await page.getByText("That code is invalid or expired.").waitFor();
+    await code.fill("123-456");
+    await code.fill("123456");
+    expect(codes).toEqual(["123456"]);
+    await code.fill("654321");
+    await page.getByText("That code is invalid or expired.").waitFor();
+    await page.keyboard.press("Enter");
+    while (codes.length < 3) await Bun.sleep(10);
+    expect(codes).toEqual(["123456", "654321", "654321"]);
+
+    expect(await page.getByRole("button", { name: /^Resend in \d+s$/ }).isDisabled()).toBe(true);
+    await page.clock.fastForward(31_000);
+    await page.route("**/api/auth/email", (route) =>
+      route.fulfill({ status: 429, headers: { "retry-after": "37" }, json: { message: "Too Many Attempts." } }),
+    );
+    await page.getByRole("button", { name: "Resend code" }).click();
+    await page.getByRole("button", { name: /^Resend in 3[67]s$/ }).waitFor();
+    await page.getByText(/Too many requests\. Try again in 3[67]s\./).waitFor();
+    await page.clock.fastForward(30_000);
+    await page.getByRole("button", { name: /^Resend in [67]s$/ }).waitFor();
+    await page.clock.fastForward(8_000);
+    await page.getByRole("button", { name: "Resend code" }).waitFor();
+    await close();
+  });
+
   test("an expired code leads back to the first step with the address filled", async () => {
     const { page, context, close } = await open(browser, product.url, own());
     await page.goto("/login");

@@ -206,7 +206,7 @@ function CodeStep({ pending, firstError, resend, restart, blockedUntil, block }:
   const sentBySelf = useRef("");
   const input = useRef<HTMLInputElement>(null);
   const blocked = useSecondsLeft(blockedUntil);
-  const cooldown = useSecondsLeft(pending.sentAt + RESEND_MS);
+  const wait = Math.max(useSecondsLeft(pending.sentAt + RESEND_MS), blocked);
   useEffect(() => {
     error.value = firstError;
   }, [firstError]);
@@ -294,13 +294,8 @@ function CodeStep({ pending, firstError, resend, restart, blockedUntil, block }:
         <button type="button" class="link-button" onClick={() => restart()}>
           Use a different email
         </button>
-        <button
-          type="button"
-          class="link-button number"
-          disabled={cooldown > 0 || blocked > 0}
-          onClick={() => void resend()}
-        >
-          {cooldown > 0 ? `Resend in ${cooldown}s` : "Resend code"}
+        <button type="button" class="link-button number" disabled={wait > 0} onClick={() => void resend()}>
+          {wait > 0 ? `Resend in ${wait}s` : "Resend code"}
         </button>
       </div>
     </>

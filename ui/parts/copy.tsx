@@ -21,7 +21,10 @@ export async function copy(text: string): Promise<boolean> {
   }
 }
 
-/** Copies exactly `text`; shows `Copied` for 1.5 s and announces it. `label` names what is copied. */
+/**
+ * Copies exactly `text`; shows `Copied` for 1.5 s and announces it. `label` names what is copied; `words` shows it beside the
+ * icon, or a shorter word for it.
+ */
 export function CopyButton({
   text,
   label,
@@ -29,7 +32,7 @@ export function CopyButton({
 }: {
   text: string | (() => string);
   label: string;
-  words?: boolean;
+  words?: boolean | string;
 }) {
   const [done, setDone] = useState(false);
   useEffect(() => {
@@ -46,12 +49,12 @@ export function CopyButton({
     <button
       type="button"
       class={words ? "button small" : "icon-button small"}
-      aria-label={words ? undefined : label}
+      aria-label={words === true || (words && done) ? undefined : label}
       title={label}
       onClick={run}
     >
       <Icon name={done ? "check" : "copy"} />
-      {words ? (done ? "Copied" : label) : done && <span class="copied">Copied</span>}
+      {words ? (done ? "Copied" : words === true ? label : words) : done && <span class="copied">Copied</span>}
     </button>
   );
 }

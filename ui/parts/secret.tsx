@@ -18,9 +18,12 @@ export function Secret({ text, label }: { text: string; label: string }) {
         value={text}
         spellcheck={false}
         autocomplete="off"
-        onFocus={({ currentTarget }) => currentTarget.setSelectionRange(0, text.length, "backward")}
+        onFocus={({ currentTarget }) => {
+          currentTarget.select();
+          currentTarget.scrollLeft = 0;
+        }}
       />
-      <CopyButton text={text} label={`Copy ${label.toLowerCase()}`} words />
+      <CopyButton text={text} label={`Copy ${label.toLowerCase()}`} words="Copy" />
     </div>
   );
 }
