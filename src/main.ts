@@ -82,6 +82,7 @@ const serveCommand = (program: Command): Command =>
     .option("--workspace <dir>", "with --worker: the folder that Codex works in (the present one)")
     .option("--worker-full-access", "with --worker: let Codex work without its sandbox")
     .option("--dev", "local environment with the mock sign-in")
+    .option("--seed [file]", "with --dev: fill the database from a fixture; without a file, with people to try things")
     .option("--open", "open the browser")
     .option("--log-level <level>", "debug, info, warn or error")
     .option("--log-format <format>", "pretty or json");

@@ -39,6 +39,8 @@ export interface ServeOptions {
   migrate?: boolean | undefined;
   jobs?: boolean | undefined;
   dev?: boolean | undefined;
+  /** A fixture's file, or true for the embedded one. */
+  seed?: string | boolean | undefined;
   open?: boolean | undefined;
   logLevel?: string | undefined;
   logFormat?: string | undefined;
@@ -94,6 +96,7 @@ async function startSteps(
   undo: Step[],
   began: number,
 ): Promise<Running> {
+  if (options.seed !== undefined && !options.dev) throw new Exit(2, "--seed needs --dev", "it is for trials only");
   const { config: read, warnings } = loadConfiguration({ flags: flagsOf(options, env), env, file: options.config });
   const bind = bindOf(read, options);
   const wrong = providerProblems(read);
@@ -130,6 +133,7 @@ async function startSteps(
   const { ctx, khala } = await assemble({ config, store, log, appUrl: () => url });
   const { jobs } = ctx;
   undo.push({ name: "khala", run: () => khala.stop() });
+  if (options.seed !== undefined) await seedFrom(ctx, options.seed);
   let draining = false;
   const app = createApp(ctx, {
     executable,
@@ -257,6 +261,15 @@ async function startSteps(
     await log.flush();
   };
   return { ctx, url: listening, folder, stop, stopped, report };
+}
+
+/** Fills the database from a fixture, or with people to try things (ops-data 3.10). */
+async function seedFrom(ctx: Context, file: string | boolean): Promise<void> {
+  const { readFixture, seed } = await import("../ops/seed");
+  const fixture = typeof file === "string" ? await readFixture(file) : await import("../ops/seeds/development.json");
+  const { counts, warnings } = await seed(ctx, fixture);
+  for (const warning of warnings) ctx.log.info("oa.start", warning);
+  ctx.log.info("oa.start", "database seeded", { rows: Object.fromEntries(counts) });
 }
 
 /** The workspace of `--worker`, which must be a folder. */

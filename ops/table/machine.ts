@@ -87,7 +87,38 @@ const manifestExport = {
   load: () => import("../commands/manifest-export"),
 } satisfies Partial<Command>;
 
+const paritySeed = {
+  group: "Contract",
+  options: [
+    { flags: "--fixture <file>", text: "another state than the embedded one" },
+    { flags: "--replace", text: "empty the tables first" },
+  ],
+  environment: ["APP_ENV", "APP_KEY", "DATABASE_URL", "OA_DATA_DIR"],
+  exits: [1, 69, 75, 77],
+  needs: "database",
+  ported: true,
+  load: () => import("../commands/parity-seed"),
+} satisfies Partial<Command>;
+
 export const contract: Command[] = [
+  {
+    ...paritySeed,
+    name: "parity:seed",
+    summary: "Fills the tables with the shared state of the parity tests; never in production.",
+    examples: ["openagents ops parity:seed", "openagents ops parity:seed --fixture=state.json --replace --yes"],
+    also: ["manifest:export"],
+  },
+  {
+    ...paritySeed,
+    name: "ops:seed-parity-fixtures",
+    aliasOf: "parity:seed",
+    summary: "Another name of parity:seed.",
+    examples: [
+      "openagents ops seed-parity-fixtures",
+      "openagents ops seed-parity-fixtures --fixture=state.json --json",
+    ],
+    also: ["parity:seed"],
+  },
   {
     ...manifestExport,
     name: "manifest:export",
