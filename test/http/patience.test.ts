@@ -1,45 +1,53 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Elysia } from "elysia";
+import { readConfig } from "../../src/config";
 import { readBytes } from "../../src/http/body";
+import { compose } from "../../src/http/compose";
 import { platform } from "../../src/http/platform";
 import { Refusal } from "../../src/refusal";
-import { type TestApp, testApp } from "../support/app";
+import { createLog } from "../../src/telemetry/log";
+import { createMetrics } from "../../src/telemetry/metrics";
+import { sender } from "../support/app";
+import { treated } from "../support/treated";
 
-const apps: TestApp[] = [];
-afterAll(() => Promise.all(apps.map((app) => app.close())));
-
-/** Routes that wait until they are let go, under a limit of `limitMs`. */
-async function build(limitMs: number) {
+/** Routes that wait until they are let go, under a limit of `limitMs`. No database. */
+function build(limitMs: number) {
   const held: (() => void)[] = [];
   const done: string[] = [];
   const wait = () => new Promise<void>((go) => void held.push(go));
-  const app = await testApp("pglite", {
-    env: { OA_HTTP_HANDLER_TIMEOUT_MS: String(limitMs) },
-    domains: () => [
-      new Elysia()
-        .use(platform)
-        .get("/api/held", async () => {
-          await wait();
-          done.push("held");
-          return { data: {} };
-        })
-        .get("/api/fails", async () => {
-          await wait();
-          done.push("fails");
-          throw new Error("too late to matter");
-        })
-        .get(
-          "/api/patient",
-          async () => {
-            await wait();
-            return { data: { waited: true } };
-          },
-          { patient: true },
-        )
-        .post("/api/body", ({ body }) => ({ data: body })),
-    ],
-  });
-  apps.push(app);
+  const routes = new Elysia()
+    .use(platform)
+    .get("/api/held", async () => {
+      await wait();
+      done.push("held");
+      return { data: {} };
+    })
+    .get("/api/fails", async () => {
+      await wait();
+      done.push("fails");
+      throw new Error("too late to matter");
+    })
+    .get(
+      "/api/patient",
+      async () => {
+        await wait();
+        return { data: { waited: true } };
+      },
+      { patient: true },
+    )
+    .post("/api/body", ({ body }) => ({ data: body }));
+  const composed = compose(
+    {
+      config: readConfig({ APP_URL: "http://localhost:8787", OA_HTTP_HANDLER_TIMEOUT_MS: String(limitMs) }),
+      appUrl: () => "http://localhost:8787",
+      now: () => new Date(),
+      log: createLog({ level: "error", format: "json", write: () => {} }),
+      metrics: createMetrics(),
+      throttle: { hit: () => Promise.reject(new Error("no limits here")) },
+    },
+    { domains: [routes], loopback: true, guards: { caller: () => Promise.resolve(null) } },
+  );
+  const app = { composed, send: sender(treated(composed.fetch)) };
   const release = () => {
     for (const go of held.splice(0)) go();
   };
@@ -52,7 +60,7 @@ const until = async (met: () => boolean) => {
 
 describe("a handler's time (http-platform 5)", () => {
   test("over it: 504, and the work goes on and is waited for at the end", async () => {
-    const { app, release, done } = await build(40);
+    const { app, release, done } = build(40);
     for (const path of ["/api/held", "/api/fails"]) {
       const { status, json, headers } = await app.send("GET", path);
       expect([status, json]).toEqual([
@@ -69,19 +77,19 @@ describe("a handler's time (http-platform 5)", () => {
   });
 
   test("a HEAD is cut as its GET is", async () => {
-    const { app, release } = await build(40);
+    const { app, release } = build(40);
     expect((await app.send("HEAD", "/api/held")).status).toBe(504);
     release();
   });
 
   test("patient routes are waited for, and without a limit all are", async () => {
-    const patient = await build(20);
+    const patient = build(20);
     const one = patient.app.send("GET", "/api/patient");
     await until(() => patient.held.length === 1);
     await Bun.sleep(80);
     patient.release();
     expect((await one).json).toEqual({ data: { waited: true } });
-    const limitless = await build(0);
+    const limitless = build(0);
     const other = limitless.app.send("GET", "/api/held");
     await until(() => limitless.held.length === 1);
     limitless.release();
@@ -89,7 +97,7 @@ describe("a handler's time (http-platform 5)", () => {
   });
 
   test("the server layer is told to keep the connection of one that takes long", async () => {
-    const { app, release, held } = await build(20);
+    const { app, release, held } = build(20);
     const told: number[] = [];
     const answered = app.composed.fetch(
       new Request("http://localhost:8787/api/patient", { headers: { host: "localhost" } }),
@@ -104,7 +112,7 @@ describe("a handler's time (http-platform 5)", () => {
   });
 
   test("the time in which a body arrives does not count", async () => {
-    const { app } = await build(60);
+    const { app } = build(60);
     let piece = 0;
     const body = new ReadableStream<Uint8Array>({
       async pull(stream) {
