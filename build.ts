@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import "./db/driver-patch.mjs";
 import { migrations } from "./db/migrations";
 import { bakeEmpty, bakeTemplate, jobsSchema, packTemplate } from "./db/template";
 import manifest from "./package.json";

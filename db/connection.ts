@@ -33,6 +33,8 @@ export function connection(
   const { connectTimeoutMs = 5000, statementTimeoutMs = 30_000 } = options;
   return {
     max,
+    // a server that restarts takes every connection at once: none waits longer than a second for the next try
+    backoff: (retries) => Math.min(0.05 * retries, 1),
     connect_timeout: connectTimeoutMs / 1000,
     onnotice: () => {},
     types: { bigint },
