@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { eq } from "drizzle-orm";
-import { orgMemberships } from "../../db/schema/identity";
+import { authSessions, orgMemberships } from "../../db/schema/identity";
 import type { Config } from "../../src/config";
 import { signInGuide } from "../../src/identity/guide";
 import { Client } from "../khala/live";
@@ -50,6 +50,50 @@ for (const engine of engines) {
       expect((await open("/login", cookie)).status).toBe(200);
       const gated = await open("/pair", cookie);
       expect([gated.status, gated.headers.get("location")]).toEqual([302, "/login"]);
+    });
+
+    test("2.12: a guest who wanted a page lands there after the forms; nothing on the way is kept by a cache", async () => {
+      const from = peer();
+      const wanted = await open("/pair?code=WDJB-MJHT");
+      expect(wanted.headers.get("location")).toBe("/login");
+      const way = cookiesOf(wanted);
+      const sent = await app.send("POST", "/login/email", {
+        headers: { ...page, cookie: way },
+        body: { email: "way@a.example" },
+        peer: from,
+      });
+      expect([sent.status, sent.headers.get("location")]).toEqual([302, "/login"]);
+      const cookie = `${way}; ${cookiesOf(sent)}`;
+      const back = await app.send("POST", "/login/verify", {
+        headers: { ...page, cookie },
+        body: { code: "123456" },
+        peer: from,
+      });
+      expect([back.status, back.headers.get("location")]).toEqual([302, "/pair?code=WDJB-MJHT"]);
+      expect(setCookieOf(back, "oa_return_to")).toContain("Max-Age=0");
+      for (const answer of [wanted, sent, back]) expect(answer.headers.get("cache-control")).toContain("no-store");
+      expect((await open("/pair?code=WDJB-MJHT", cookiesOf(back))).status).toBe(200);
+    });
+
+    test("3.5: a page whose access cookie has run out is rotated in place and served; an API call is not", async () => {
+      const { cookie, sessionId } = await signIn("rotated@a.example");
+      await app.ctx.db
+        .update(authSessions)
+        .set({ accessExpiresAt: new Date(Date.now() - 5000) })
+        .where(eq(authSessions.id, sessionId));
+      expect((await app.send("GET", "/api/me", { headers: { cookie } })).status).toBe(401);
+      const served = await open("/pair", cookie);
+      expect(served.status).toBe(200);
+      expect(served.headers.getSetCookie().map((line) => line.split("=")[0])).toEqual([
+        "oa_access_token",
+        "oa_refresh_token",
+      ]);
+      expect((await app.send("GET", "/api/me", { headers: { cookie: cookiesOf(served) } })).status).toBe(200);
+      const withoutAccess = cookiesOf(served).replace(/oa_access_token=[^;]+; /, "");
+      expect((await open("/pair", withoutAccess)).status).toBe(200);
+      const dead = await open("/pair", "oa_refresh_token=oa_rt_0; XSRF-TOKEN=x");
+      expect([dead.status, dead.headers.get("location")]).toEqual([302, "/login"]);
+      expect(setCookieOf(dead, "oa_refresh_token")).toContain("Max-Age=0");
     });
 
     test("case 17: /admin: a guest to /login, others 403, a listed address 200 whatever its letters", async () => {
