@@ -2,6 +2,7 @@ import type { Config } from "../config";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
 import { redact } from "../telemetry/redact";
+import { remembering } from "./address";
 import { baseHeaders, failure, respond } from "./answer";
 import { hasCors } from "./cors";
 import { errorAnswer, wrongMethod } from "./errors";
@@ -203,6 +204,8 @@ async function rewritten(
 }
 
 const none = {};
+/** Names of programs are few. */
+const shown = remembering(redact);
 const quiet = (path: string) => path.startsWith("/assets/") || hostless.has(path);
 
 /** Metrics and the access line of a finished request (http-platform 3.10). */
@@ -232,8 +235,8 @@ function observe({ log, metrics, errors }: Entry, request: Request, state: Reque
     bytes_in: state.bytesIn,
     bytes_out: bytesOut,
     client_ip: facts.ip,
-    user_agent: redact(facts.userAgent.slice(0, 256)),
-    client: client === null ? undefined : redact(client),
+    user_agent: shown(facts.userAgent.slice(0, 256)),
+    client: client === null ? undefined : shown(client),
     auth: caller ? caller.credential : "none",
     user_id: caller?.user.id,
     session_id: caller?.sessionId,
