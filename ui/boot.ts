@@ -21,7 +21,7 @@ import { chats, watchChats } from "./shell/chats";
 import { offer } from "./shell/commands";
 import { focusComposer, overlay, watchKeys } from "./shell/keys";
 import { watchMachines } from "./shell/machines";
-import { watchNotices } from "./shell/notices";
+import { canNotify, notices, toggleNotices, watchNotices } from "./shell/notices";
 import { watchPrefetch } from "./shell/prefetch";
 import { entry, navigate, startRouter, unsaved } from "./shell/router";
 import { threadPath } from "./shell/routes";
@@ -171,6 +171,16 @@ function offerCommands() {
             : []),
         ]
       : [{ id: "login", text: "Log in", icon: "login" as const, words: "sign in", run: () => navigate("/login") }]),
+    ...(user.value && canNotify
+      ? [
+          {
+            id: "notices",
+            text: notices.value ? "Turn desktop notifications off" : "Turn desktop notifications on",
+            icon: "bell" as const,
+            run: () => void toggleNotices(),
+          },
+        ]
+      : []),
     { id: "light", text: "Light theme", icon: "sun", words: "appearance", run: () => chooseAppearance("light") },
     { id: "dark", text: "Dark theme", icon: "moon", words: "appearance", run: () => chooseAppearance("dark") },
     { id: "system", text: "System theme", icon: "machine", words: "appearance", run: () => chooseAppearance("system") },

@@ -45,6 +45,12 @@ describe("documents", () => {
     ["/pair", 302, "/login"],
     ["/pair?code=WDJB-MJHT", 302, "/login"],
     ["/chat/thread_1", 302, "/login"],
+    ["/settings", 302, "/login"],
+    ["/settings/profile", 302, "/login"],
+    ["/settings/sessions", 302, "/login"],
+    ["/settings/tokens", 302, "/login"],
+    ["/settings/nothing", 404, null],
+    ["/admin", 302, "/login"],
     ["/chat", 302, "/"],
     ["/register", 302, "/login"],
     ["/authenticate", 302, "/login"],
@@ -116,11 +122,24 @@ describe("inside one document", () => {
     await page.goBack();
     await shown(tab, "home");
 
+    await page.keyboard.press("Control+/");
+    await page.getByRole("combobox").fill("api to");
+    await page.keyboard.press("Enter");
+    await shown(tab, "settings-tokens");
+    await page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name: "Sessions" }).click();
+    await shown(tab, "settings-sessions");
+    await page.getByRole("navigation", { name: "Breadcrumb" }).getByRole("link", { name: "Settings" }).click();
+    await shown(tab, "settings-profile");
+    await page.getByRole("link", { name: "Admin" }).click();
+    await shown(tab, "admin");
+    await page.goBack();
+    await shown(tab, "settings-profile");
+
     const after = await oa(tab);
     expect(after.bootId).toBe(before.bootId);
     expect(after.bootCount).toBe(1);
     expect(after.khala.connectionId).toBe(before.khala.connectionId);
-    expect(after.navigations).toBe(6);
+    expect(after.navigations).toBe(11);
     expect(documents).toEqual([]);
     expect(await page.evaluate(() => performance.getEntriesByType("navigation").length)).toBe(1);
     expect(
