@@ -34,26 +34,32 @@ export const nested = (levels: number): unknown => {
   return value;
 };
 
-/** What no field is prepared for; each is put where each field stands. */
-export const oddValues: [name: string, value: unknown][] = [
+type Odd = [name: string, value: unknown];
+
+/** One value of each type, and what no text should hold: for every field. */
+export const wrongTypes: Odd[] = [
   ["null", null],
   ["true", true],
-  ["zero", 0],
   ["a negative fraction", -1.5],
+  ["control characters", "\u0000\u0001\u001b[31m\r\nx-planted: 1\u007f\u0085\u2028"],
+  ["a list of everything", [null, true, 1, "a", [], {}]],
+  ["an object with odd keys", { "": 1, "a.b": 2, "0": 3, __proto__x: 4, length: 5, toString: 6 }],
+  ["60 levels", nested(60)],
+];
+
+/** Further values that no field is prepared for. */
+export const oddValues: Odd[] = [
+  ["zero", 0],
   ["a number beyond 2^53", 2 ** 53 + 2],
   ["a number beyond a double", JSON.parse("1e400")],
   ["a huge integer as text", "99999999999999999999999999"],
   ["an empty text", ""],
   ["blanks", " \u00a0\ufeff\u200b "],
   ["a long text", "x".repeat(70_000)],
-  ["control characters", "\u0000\u0001\u001b[31m\r\nx-planted: 1\u007f\u0085\u2028"],
   ["a lone surrogate", "\ud800 and \udfff"],
   ["what turns the text", "\u202eabc\u2066\u2069"],
   ["SQL", "'; drop table users; --"],
   ["a pattern", "%_\\%$1{0}(("],
   ["an empty list", []],
-  ["a list of everything", [null, true, 1, "a", [], {}]],
   ["an empty object", {}],
-  ["an object with odd keys", { "": 1, "a.b": 2, "0": 3, __proto__x: 4, length: 5, toString: 6 }],
-  ["60 levels", nested(60)],
 ];
