@@ -8,7 +8,7 @@ import type { Connection } from "./connection";
 import { connectionList, overview, topicWindows } from "./inspection";
 import type { KhalaNode } from "./node";
 import { createPoll } from "./poll";
-import { compact, forgetUser } from "./retention";
+import { compact, forgetUser, measureFloors } from "./retention";
 import type { KhalaSockets } from "./sockets";
 
 export { type KhalaSockets, khalaSockets } from "./sockets";
@@ -183,7 +183,10 @@ export function khalaJobs({ jobs, store }: Context, node: KhalaNode): void {
     tries: 3,
     backoffSeconds: 60,
     concurrency: 1,
-    run: async (_payload, { signal }) => void (await compact(store, node, { signal })),
+    run: async (_payload, { signal }) => {
+      await compact(store, node, { signal });
+      await measureFloors(store, node.metrics);
+    },
   });
   jobs.every("*/5 * * * *", "khala.prune");
   jobs.define<{ user_id: number }>({

@@ -54,6 +54,17 @@ export async function compact(
   return total;
 }
 
+/** How old the oldest event of each class is: what the retention of that class comes to (khala 3.14). */
+export async function measureFloors(store: Store, metrics: Metrics): Promise<void> {
+  const rows = await store.rows<{ class: string; age: number }>(
+    sql`select class, extract(epoch from clock_timestamp() - min(oldest_at))::float8 as age
+        from khala_streams where oldest_at is not null group by class`,
+    store.replay,
+  );
+  for (const { class: name, age } of rows)
+    metrics.gauge("khala_retention_floor_age_seconds", Math.max(0, age), { class: name });
+}
+
 const candidates = (store: Store, after: number, name: string | undefined) =>
   store.rows<Candidate>(
     sql`select id, name from khala_streams where id > ${after} and oldest_at is not null

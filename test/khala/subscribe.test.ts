@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { canonicalJson, payloadHash } from "../../src/khala/canonical";
-import { compact } from "../../src/khala/retention";
+import { compact, measureFloors } from "../../src/khala/retention";
 import { streams } from "../../src/khala/streams";
 import { engines } from "../support/database";
 import { type Client, E, type Live, live, M, R, range } from "./live";
@@ -457,6 +457,11 @@ for (const engine of engines) {
         sql`select oldest_at from khala_streams where name = ${stream}`,
       );
       expect(next?.oldest_at).toBeInstanceOf(Date);
+      await it.fresh.store.rows(sql`update khala_streams set oldest_at = oldest_at - interval '1 hour'`);
+      await measureFloors(it.fresh.store, it.node.metrics);
+      const text = await it.node.metrics.registry.getSingleMetricAsString("khala_retention_floor_age_seconds");
+      const [, age] = /\{class="codex_worker_events"\} ([\d.]+)/.exec(text) ?? [];
+      expect(Math.floor(Number(age) / 60)).toBe(60);
     });
 
     test("retention cuts what lies more than two budgets behind", async () => {
