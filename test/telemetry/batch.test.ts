@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
+import { linkReporter } from "../../ui/telemetry/link";
 import fixture from "../fixtures/client-telemetry-v1.json";
 import type { Person } from "../support/app";
 import { engines } from "../support/database";
@@ -202,6 +203,16 @@ for (const engine of engines) {
           .filter((line) => line.includes('"oa.client"'));
         expect(lines.map((line) => JSON.parse(line).event_id)).toEqual(fixture.events.map((event) => event.event_id));
         expect(lines.join()).not.toContain("sess_abc123");
+      });
+
+      test("what the web app reports of its connection", async () => {
+        const told: Record<string, unknown>[] = [];
+        const reporter = linkReporter((event) => told.push(event), "20261123T210000Z");
+        reporter.stale("runtime.codex_worker_events", 7, 900);
+        reporter.gap("runtime.codex_worker_summaries");
+        reporter.refused();
+        expect((await send(told)).json.data).toEqual({ accepted: 3, dropped: 0 });
+        expect((await counted()).join()).toContain('surface="CLIENT_SURFACE_WEB",topic_class="codex_worker_events"');
       });
 
       const [one] = fixture.events;
