@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
-import { launch, open, ready, signIn, type Tab } from "../support/browser";
+import { axe, launch, open, picture, ready, signIn, type Tab } from "../support/browser";
 import { type FakePosthog, fakePosthog } from "../support/posthog";
 import { type Product, startProduct } from "../support/product";
 import { Machine, TurnOf } from "./machine";
@@ -155,6 +155,61 @@ describe("an error of the chat", () => {
     await machine.next("turn/interrupt");
     await turn.finish("interrupted");
     await page.getByText(/^Stopped after/).waitFor();
+  });
+});
+
+describe("large JSON", () => {
+  test("is a tree: folded, walked by keyboard, searched, and its paths are copied", async () => {
+    await tab.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: product.url });
+    const turn = await begin("Fetch it all");
+    const users = Array.from({ length: 120 }, (_, n) => ({ id: n, name: `user ${n}`, roles: ["reader"] }));
+    await turn.complete({
+      type: "mcpToolCall",
+      id: "call_1",
+      server: "crm",
+      tool: "list",
+      status: "completed",
+      arguments: { limit: 120 },
+      result: { content: [{ type: "text", text: JSON.stringify({ users, next: null }) }] },
+      error: null,
+      durationMs: 12,
+    });
+    await turn.finish();
+    await page.getByRole("button", { name: /crm\.list/ }).click();
+    const tree = page.getByRole("tree", { name: "Result" });
+    await tree.waitFor();
+    const item = (name: RegExp) => tree.getByRole("treeitem", { name });
+    expect(await tree.getByRole("treeitem").count()).toBe(1 + 1 + 120 + 1);
+    expect(await item(/^117/).getAttribute("aria-expanded")).toBe("false");
+
+    await tree.getByRole("treeitem").first().focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    const place = page.locator(".json-place code");
+    await page.waitForFunction(() => document.querySelector(".json-place code")?.textContent === "$.users[0].id");
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForFunction(() => document.querySelector(".json-place code")?.textContent === "$.users[0]");
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForFunction(() => document.activeElement?.getAttribute("aria-expanded") === "false");
+
+    await page.getByLabel("Search in Result").fill("user 117");
+    await page.getByText("1 of 1", { exact: true }).waitFor();
+    expect(await place.textContent()).toBe("$.users[117].name");
+    await item(/user 117/).waitFor();
+    await page.getByRole("button", { name: "Copy path" }).click();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("$.users[117].name");
+    await page.getByRole("button", { name: "Copy value" }).click();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("user 117");
+    for (const theme of ["light", "dark"]) {
+      await page.evaluate((name) => {
+        document.documentElement.classList.remove("light", "dark");
+        document.documentElement.classList.add(name);
+      }, theme);
+      expect(await axe(page)).toEqual([]);
+      await picture(page, `json-tree-${theme}`);
+    }
   });
 });
 
