@@ -444,6 +444,55 @@ describe("without any database", () => {
     expect([gone.code, /^FAIL +http\.ready/m.test(gone.out)]).toEqual([1, true]);
   }, 120_000);
 
+  test("parity:seed fills a trial's database and never production's; serve --dev --seed brings people", async () => {
+    const trial = { OA_DATA_DIR: join(folder, "seeded"), APP_ENV: "local" };
+    const seeded = await run(["ops", "parity:seed"], { env: trial });
+    expect([seeded.code, seeded.out]).toEqual([
+      0,
+      expect.stringMatching(
+        /^Parity fixture seed completed\.\n {2}fixture: shared-seed-state\.json \(embedded\)\n {2}users: {27}2\n {2}personal_access_tokens: {10}1\n/,
+      ),
+    ]);
+    const again = await run(["ops", "seed-parity-fixtures", "--json"], { env: trial });
+    expect(JSON.parse(again.out)).toMatchObject({ replaced: false, tables: { users: 2, personal_access_tokens: 1 } });
+    const unsaid = await run(["ops", "parity:seed", "--replace"], { env: trial });
+    expect([unsaid.code, unsaid.err]).toEqual([2, expect.stringContaining("needs --yes")]);
+    const refused = await run(["ops", "parity:seed", "--yes"], { env: { OA_DATA_DIR: trial.OA_DATA_DIR } });
+    expect(refused.code).toBe(78);
+    const missing = await run(["ops", "parity:seed", "--fixture=/nowhere.json"], { env: trial });
+    expect([missing.code, missing.err]).toEqual([1, "Fixture not found: /nowhere.json\n"]);
+
+    const server = await serve(["--dev", "--seed", "--data-dir", join(folder, "people")]);
+    const post = (path: string, body: object) =>
+      fetch(server.url + path, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      }).then((answer) => answer.json() as Promise<Record<string, string>>);
+    const { challengeId } = await post("/api/auth/email", { email: "test@example.com" });
+    const { token } = await post("/api/auth/verify", { code: "123456", challenge_id: challengeId });
+    const me = await fetch(`${server.url}/api/me`, { headers: { authorization: `Bearer ${token}` } });
+    const { data } = (await me.json()) as { data: { user: { name: string }; chatThreads: { title: string }[] } };
+    expect([data.user.name, data.chatThreads.map(({ title }) => title)]).toEqual([
+      "Test User",
+      ["Why is the build slow?"],
+    ]);
+    server.signal("SIGKILL");
+    await server.ended;
+    expect((await run(["serve", "--seed", "--data-dir", join(folder, "people")])).code).toBe(2);
+  }, 120_000);
+
+  test("auth 3.16: login-link under WorkOS is exit 2 with the reason", async () => {
+    const env = {
+      OA_DATA_DIR: join(folder, "workos"),
+      WORKOS_CLIENT_ID: "client_1",
+      WORKOS_API_KEY: "sk_test",
+    };
+    const refused = await run(["ops", "login-link", "--email=ana@a.example"], { env });
+    expect([refused.code, refused.out]).toEqual([2, ""]);
+    expect(refused.err).toContain("sign-in links are for the local provider; this server's is workos");
+  }, 60_000);
+
   test("a reader that leaves early is no failure", async () => {
     const shell = Bun.spawn(["bash", "-c", `set -o pipefail; ${executable} ops | head -1`], {
       stdout: "pipe",
