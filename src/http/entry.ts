@@ -5,7 +5,7 @@ import { redact } from "../telemetry/redact";
 import { remembering } from "./address";
 import { baseHeaders, failure, respond } from "./answer";
 import { hasCors } from "./cors";
-import { errorAnswer, wrongMethod } from "./errors";
+import { errorAnswer, methodList, wrongMethod } from "./errors";
 import { formRequest, isFormPost } from "./form-method";
 import { handlerLimit } from "./handler-limit";
 import { factsOf, isServedHost, type Reception } from "./receive";
@@ -160,10 +160,7 @@ function options(deps: Entry, request: Request, state: RequestState): Response {
   const out = baseHeaders(deps.config, request, state.path, state);
   if (!hasCors(state.path)) {
     const found = methodsOf(deps.routes, state.path);
-    const methods = (found.length ? found : ["GET"]).flatMap((method) =>
-      method === "GET" ? ["GET", "HEAD"] : [method],
-    );
-    out.allow = [...new Set(methods), "OPTIONS"].join(", ");
+    out.allow = `${methodList(found.length ? found : ["GET"])}, OPTIONS`;
   }
   return respond(null, 204, out, state);
 }

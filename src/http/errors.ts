@@ -79,11 +79,13 @@ export function isDatabaseDown(error: unknown): boolean {
 
 const order = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
+/** Methods in the order that `Allow` and the text of a 405 have; `HEAD` comes with `GET`. */
+export const methodList = (supported: string[]): string =>
+  order.filter((word) => supported.includes(word) || (word === "HEAD" && supported.includes("GET"))).join(", ");
+
 /** 405: the text has the path without its leading slash (http-platform 2.2). */
 export function wrongMethod(method: string, path: string, supported: string[]): ErrorAnswer {
-  const list = order
-    .filter((word) => supported.includes(word) || (word === "HEAD" && supported.includes("GET")))
-    .join(", ");
+  const list = methodList(supported);
   return errorAnswer(
     405,
     "method_not_allowed",
