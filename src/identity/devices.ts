@@ -31,14 +31,23 @@ export function deviceIdOf(given: unknown): string | null {
   return text.toLowerCase();
 }
 
+/** The device id of a browser's cookie; a broken one counts as none. */
+export function cookieDevice(cookie: string | undefined): string | null {
+  const known = cookie?.trim() ?? "";
+  return known.length <= 160 && allowed.test(known) ? known.toLowerCase() : null;
+}
+
+/** What `oa_device_id` is set to: always a browser's id, also where the client called itself something else. */
+export const deviceForCookie = (deviceId: string): string =>
+  /^web:[0-9a-f]{32}$/.test(deviceId) ? deviceId : newWebDevice();
+
 /**
  * The device that signs in: what it says, else the token name of a native client, else the browser's cookie, else a new
- * browser id. A broken cookie counts as none.
+ * browser id.
  */
 export function signInDevice(said: string | null, client: string | null, cookie: string | undefined): string {
   if (said) return said;
   const name = native.get(client ?? "");
   if (name) return name;
-  const known = cookie?.trim() ?? "";
-  return known.length <= 160 && allowed.test(known) ? known.toLowerCase() : newWebDevice();
+  return cookieDevice(cookie) ?? newWebDevice();
 }

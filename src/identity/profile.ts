@@ -100,5 +100,9 @@ export const defineWorkosDeletion = (ctx: Context): void =>
     tries: 5,
     backoffSeconds: 30,
     double: true,
-    run: ({ workosId }) => deleteWorkosUser(ctx, workosId),
+    run: async ({ workosId }) => {
+      // Who has come back meanwhile is wanted there.
+      const [back] = await ctx.db.select({ id: users.id }).from(users).where(eq(users.workosId, workosId));
+      if (!back) await deleteWorkosUser(ctx, workosId);
+    },
   });

@@ -18,7 +18,7 @@ import {
   SignedIn,
 } from "./contract";
 import { clearSessionCookies, setChallengeCookie, setCsrfCookie, setDeviceCookie, setSessionCookies } from "./cookies";
-import { clientName, deviceIdOf, signInDevice, tokenNameOf, webClient } from "./devices";
+import { clientName, cookieDevice, deviceForCookie, deviceIdOf, signInDevice, tokenNameOf, webClient } from "./devices";
 import type { Neighbours } from "./neighbours";
 import { refreshSession } from "./refresh";
 import { type SignedIn as Opened, requestCode, verifyCode } from "./sign-in";
@@ -59,7 +59,8 @@ export function checkCode(
 /** The cookies of a browser that has signed in; the device's only when it had none. */
 export function welcome(ctx: Context, request: Request, facts: Facts, opened: Opened): void {
   setSessionCookies(ctx, request, { access: opened.accessToken, refresh: opened.refreshToken });
-  if (facts.cookies.oa_device_id === undefined) setDeviceCookie(request, opened.session.deviceId);
+  if (cookieDevice(facts.cookies.oa_device_id) === null)
+    setDeviceCookie(request, deviceForCookie(opened.session.deviceId));
   setCsrfCookie(request);
   clearCookie(request, "oa_magic_challenge");
 }
@@ -189,6 +190,7 @@ export const signInApi = (ctx: Context, { makeAutopilot }: Neighbours) =>
       {
         failure: "auth.refresh.failed",
         proof: "refresh token",
+        fails: [403],
         body: RefreshRequest,
         response: { 200: Refreshed },
         detail: { operationId: "authRefresh", summary: "Rotate a refresh token" },

@@ -225,6 +225,16 @@ for (const engine of engines) {
       expect(app.kinds.get("workos.user.delete")).toMatchObject({ tries: 5, backoffSeconds: 30, double: true });
     });
 
+    test("who has signed up again before the job ran is kept at WorkOS", async () => {
+      const { token, id } = await app.signIn("back@a.example");
+      await app.ctx.db.update(users).set({ workosId: "user_back" }).where(eq(users.id, id));
+      workos.people.set("back@a.example", { id: "user_back" });
+      await app.send("DELETE", "/api/settings/profile", { as: token, body: { email: "back@a.example" } });
+      await app.ctx.db.insert(users).values({ name: "B", email: "back@a.example", workosId: "user_back", avatar: "" });
+      await app.runJobs("workos.user.delete");
+      expect(workos.people.has("back@a.example")).toBe(true);
+    });
+
     test("who never was at WorkOS is not deleted there", async () => {
       const { token, id } = await app.signIn("mock@a.example");
       await app.send("DELETE", "/api/settings/profile", { as: token, body: { email: "mock@a.example" } });

@@ -154,6 +154,19 @@ for (const engine of engines) {
       expect((await app.send("GET", "/api/me", { headers: { cookie } })).status).toBe(200);
     });
 
+    test("2.0: the device cookie is a browser's id, set once; a broken one is replaced", async () => {
+      const native = (await app.signIn("dev@a.example", { client: "autopilot-ios" })).answer;
+      expect(setCookieOf(native, "oa_device_id")).toMatch(/^oa_device_id=web:[0-9a-f]{32};/);
+      const sent = await mail("dev@a.example");
+      const check = async (cookie: string) => {
+        const challenge_id = (await mail("dev@a.example")).json.challengeId;
+        return setCookieOf(await verify({ code: "123456", challenge_id }, { cookie }), "oa_device_id");
+      };
+      expect(sent.headers.getSetCookie().join()).not.toContain("oa_device_id");
+      expect(await check("oa_device_id=web:00112233445566778899aabbccddeeff")).toBeUndefined();
+      expect(await check("oa_device_id=no%20device")).toMatch(/^oa_device_id=web:[0-9a-f]{32};/);
+    });
+
     test("a foreign page's verify is answered but sets no cookie", async () => {
       const sent = await mail("victim@a.example");
       const answer = await verify(
