@@ -4,16 +4,17 @@ import { world } from "../world";
 /** Whole seconds left until `until` (milliseconds since 1970), counting down while it is shown; 0 when past or null. */
 export function useSecondsLeft(until: number | null): number {
   const left = () => (until === null ? 0 : Math.max(0, Math.ceil((until - world.now()) / 1000)));
-  const [seconds, setSeconds] = useState(left);
+  const [counted, setCounted] = useState({ until, seconds: left() });
   useEffect(() => {
-    setSeconds(left());
+    setCounted({ until, seconds: left() });
     if (left() === 0) return;
     const timer = setInterval(() => {
-      const now = left();
-      setSeconds(now);
-      if (now === 0) clearInterval(timer);
+      const seconds = left();
+      setCounted((old) => (old.seconds === seconds && old.until === until ? old : { until, seconds }));
+      if (seconds === 0) clearInterval(timer);
     }, 250);
     return () => clearInterval(timer);
   }, [until]);
-  return seconds;
+  // A new end counts with the render that brings it, not one later: no button is open in between.
+  return counted.until === until ? counted.seconds : left();
 }

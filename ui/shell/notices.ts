@@ -8,7 +8,7 @@ import { threadPath } from "./routes";
 
 /**
  * Desktop notifications, for people who asked for them on this device: a turn has ended or an approval waits while nobody
- * looks (web-ui 16.1). They say which chat, never what was written in it.
+ * looks (web-ui 16.1). They name the chat and tell nothing else of it.
  */
 const KEY = "oa.notices";
 const ANSWERS_MS = 100;

@@ -225,3 +225,93 @@ test("initials", async () => {
     "ÉÑ",
   ]);
 });
+
+describe("an action", () => {
+  /** Lets a request's answer, what it draws and where it puts the focus come about. */
+  const settle = async () => {
+    const { act } = await import("preact/test-utils");
+    await act(() => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))));
+  };
+  const failure = async (status: number, body: object, headers: Record<string, string> = {}) => {
+    const { failureOf } = await import("../../../ui/failure");
+    return failureOf(status, new Headers(headers), JSON.stringify(body));
+  };
+  async function build() {
+    const { useAction, Outcome } = await import("../../../ui/parts/action");
+    type Action = import("../../../ui/parts/action").Action;
+    let now!: Action;
+    const Form = () => {
+      now = useAction();
+      return (
+        <form>
+          <input id="name" aria-invalid={now.field("name") ? true : undefined} />
+          <button type="button" disabled={now.pending || now.wait > 0}>
+            {now.pending ? "Saving..." : "Save"}
+          </button>
+          <Outcome action={now} fields={["name"]} />
+        </form>
+      );
+    };
+    await show(<Form />);
+    return { action: () => now, button: () => document.querySelector("button") };
+  }
+
+  test("is done once at a time, and says so", async () => {
+    const { action, button } = await build();
+    let runs = 0;
+    let finish = (_: null) => {};
+    const request = () => {
+      runs += 1;
+      return new Promise<null>((done) => {
+        finish = done;
+      });
+    };
+    await acting(() => {
+      void action().run(request, "Saved");
+      void action().run(request, "Saved");
+    });
+    expect([runs, button()?.disabled, button()?.textContent]).toEqual([1, true, "Saving..."]);
+    await acting(() => finish(null));
+    await settle();
+    expect([button()?.disabled, text()]).toEqual([false, "SaveSaved"]);
+  });
+
+  test("refused for a field: the field has the message and the focus, the bar says nothing twice", async () => {
+    const { action } = await build();
+    const why = await failure(422, { message: "no", errors: { name: ["The name field is required."] } });
+    await acting(() => void action().run(() => Promise.resolve(why)));
+    await settle();
+    expect(action().field("name")).toBe("The name field is required.");
+    expect(text()).toBe("Save");
+    expect(document.activeElement?.id).toBe("name");
+  });
+
+  test("refused for something that has no field: its message is told", async () => {
+    const { action } = await build();
+    const why = await failure(422, { message: "no", errors: { other: ["The other field is wrong."] } });
+    await acting(() => void action().run(() => Promise.resolve(why)));
+    await settle();
+    expect(role("alert").map((one) => one.textContent)).toEqual(["The other field is wrong."]);
+  });
+
+  test("too many: a countdown, and nothing runs before it ends", async () => {
+    const { action, button } = await build();
+    const why = await failure(429, { message: "Too Many Attempts." }, { "retry-after": "37" });
+    await acting(() => void action().run(() => Promise.resolve(why)));
+    await settle();
+    expect(text()).toContain("Too many requests. Try again in 37s.");
+    expect(button()?.disabled).toBe(true);
+    let runs = 0;
+    await acting(() => void action().run(() => Promise.resolve(null).finally(() => (runs += 1))));
+    await settle();
+    expect(runs).toBe(0);
+  });
+
+  test("our own failure shows the reference to quote", async () => {
+    const { action } = await build();
+    const why = await failure(500, { message: "boom" }, { "x-request-id": "req_1" });
+    await acting(() => void action().run(() => Promise.resolve(why)));
+    await settle();
+    expect(role("alert")[0]?.textContent).toContain("Something went wrong on our side.Reference: req_1");
+  });
+});
