@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkLog } from "./treated";
 
 /** The compiled executable, as `bun build.ts` makes it. */
 export const executable = join(import.meta.dir, "../../dist/openagents");
@@ -92,7 +93,12 @@ export async function serve(
     text: () => text,
     seen,
     signal: (name) => child.kill(name),
-    ended: child.exited.then((code) => gone.then(() => code)),
+    ended: child.exited.then(async (code) => {
+      await gone;
+      // A terminal is shown the link to sign in.
+      if (!terminal) checkLog([text]);
+      return code;
+    }),
   };
 }
 
