@@ -7,11 +7,13 @@ import { report } from "./report";
 import { benchSize } from "./size";
 import { benchStart } from "./start";
 import { benchThread } from "./thread";
+import { benchThrottle } from "./throttle";
 
 const all: Record<string, () => Parameters<typeof report>[0]> = {
   size: benchSize,
   start: benchStart,
   http: benchHttp,
+  throttle: benchThrottle,
   "log-ins": benchLogIns,
   bridge: benchBridge,
   thread: benchThread,
