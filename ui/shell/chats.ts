@@ -73,9 +73,17 @@ const sorted = (list: Chat[]): Chat[] =>
     .sort((a, b) => Date.parse(b.updatedAt) - Date.parse(a.updatedAt) || a.id.localeCompare(b.id))
     .slice(0, MOST);
 
+/** Chats that began in this tab and that no answer has listed yet: it is older than they are, or they wait in the outbox. */
+const born = new Set<string>();
+
+/** The list as the server tells it, and the chats that only this tab knows. Pure. */
+export const withBorn = (told: Chat[], here: Chat[], own: ReadonlySet<string>): Chat[] =>
+  sorted([...told, ...here.filter(({ id }) => own.has(id) && !told.some((chat) => chat.id === id))]);
+
 /** Puts a chat at its place, or changes what is known of it. */
 export function noteChat(id: string, change: Partial<Omit<Chat, "id">>) {
   const old = chats.value.find((chat) => chat.id === id);
+  if (!old) born.add(id);
   const base: Chat = old ?? {
     id,
     codexId: null,
@@ -97,16 +105,16 @@ async function read() {
     signal: reading.signal,
   });
   if (!data || !user.peek()) return;
-  chats.value = sorted(
-    data.data.threads.map((row) => ({
-      id: row.thread_id,
-      codexId: row.codex_thread_id,
-      title: titled(row.title, row.preview),
-      updatedAt: row.updated_at,
-      state: stateOf(row.status),
-      workerId: row.worker_id,
-    })),
-  );
+  const told = data.data.threads.map((row) => ({
+    id: row.thread_id,
+    codexId: row.codex_thread_id,
+    title: titled(row.title, row.preview),
+    updatedAt: row.updated_at,
+    state: stateOf(row.status),
+    workerId: row.worker_id,
+  }));
+  chats.value = withBorn(told, chats.peek(), born);
+  for (const { id } of told) born.delete(id);
   chatsRead.value = true;
 }
 
@@ -216,6 +224,7 @@ export function watchChats() {
   onSignedOut.push(() => {
     undo();
     reading?.abort();
+    born.clear();
     chats.value = [];
     chatsRead.value = false;
     unread.value = new Set();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type Chat, effectOf, grouped, stateOf, titled } from "../../../ui/shell/chats";
+import { type Chat, effectOf, grouped, stateOf, titled, withBorn } from "../../../ui/shell/chats";
 
 const chat = (id: string, updatedAt: string): Chat => ({
   id,
@@ -115,4 +115,16 @@ describe("what a worker event says about the list", () => {
     "%p says nothing",
     (payload) => expect(effectOf(payload)).toEqual({ thread: null, method: "", change: {}, news: false }),
   );
+});
+
+test("a chat that began here stays while an older answer comes in; one the server no longer lists goes", () => {
+  const at = "2026-02-19T12:00:00Z";
+  const told = [chat("a", at), chat("new", "2026-02-19T12:00:05Z")];
+  const here = [chat("own", "2026-02-19T12:00:09Z"), { ...chat("new", at), title: "old" }, chat("gone", at)];
+  const list = withBorn(told, here, new Set(["own", "new"]));
+  expect(list.map(({ id, title }) => [id, title])).toEqual([
+    ["own", "own"],
+    ["new", "new"],
+    ["a", "a"],
+  ]);
 });
