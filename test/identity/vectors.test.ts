@@ -284,6 +284,75 @@ describe("configuration (auth 5)", () => {
     [{ OA_AUTH_PROVIDER_MODE: "workos" }, "workos"],
   ] as const)("%j signs in by %p", (env, provider) => expect(providerOf(readConfig(env))).toBe(provider));
 
+  test("what holds when nothing is set", () => {
+    expect(readConfig({})).toMatchObject({
+      APP_ENV: "production",
+      OA_AUTH_PROVIDER_MODE: "auto",
+      WORKOS_CLIENT_ID: null,
+      WORKOS_API_KEY: null,
+      OA_WORKOS_API_BASE_URL: "https://api.workos.com",
+      OA_AUTH_MOCK_MAGIC_CODE: "123456",
+      OA_AUTH_CHALLENGE_TTL_SECONDS: 600,
+      OA_AUTH_ACCESS_TTL_SECONDS: 3600,
+      OA_AUTH_REFRESH_TTL_SECONDS: 2_592_000,
+      OA_AUTH_API_SIGNUP_ENABLED: false,
+      OA_AUTH_API_SIGNUP_ALLOWED_DOMAINS: [],
+      OA_AUTH_API_SIGNUP_DEFAULT_TOKEN_NAME: "api-bootstrap",
+      OA_AUTH_LOCAL_TEST_LOGIN_ENABLED: false,
+      OA_AUTH_LOCAL_TEST_LOGIN_ALLOWED_EMAILS: [],
+      OA_AUTH_LOCAL_TEST_LOGIN_SIGNING_KEY: null,
+      ADMIN_EMAILS: [],
+      SANCTUM_TOKEN_PREFIX: "",
+      OA_KHALA_TOKEN_ENABLED: true,
+      OA_KHALA_TOKEN_SIGNING_KEY: null,
+      OA_KHALA_TOKEN_AUDIENCE: "openagents-khala",
+      OA_KHALA_TOKEN_TTL_SECONDS: 300,
+      OA_KHALA_TOKEN_MIN_TTL_SECONDS: 60,
+      OA_KHALA_TOKEN_MAX_TTL_SECONDS: 900,
+      OA_KHALA_TOKEN_SUBJECT_PREFIX: "user",
+      OA_KHALA_TOKEN_KEY_ID: "khala-auth-v1",
+      OA_KHALA_TOKEN_CLAIMS_VERSION: "oa_khala_claims_v1",
+      OA_SYNC_TOKEN_ENABLED: true,
+      OA_SYNC_TOKEN_SIGNING_KEY: null,
+      OA_SYNC_TOKEN_AUDIENCE: "openagents-sync",
+      OA_SYNC_TOKEN_TTL_SECONDS: 300,
+      OA_SYNC_TOKEN_KEY_ID: "sync-auth-v1",
+      OA_SYNC_TOKEN_CLAIMS_VERSION: "oa_sync_claims_v1",
+      OA_SYNC_TOKEN_ORG_PREFIX: "user",
+      OA_SYNC_TOKEN_DEFAULT_SCOPES: ["runtime.codex_worker_summaries"],
+      OA_SYNC_TOKEN_PREVIOUS_KEY_ID: null,
+      OA_SYNC_TOKEN_PREVIOUS_SIGNING_KEY: null,
+    });
+    expect(readConfig({}).OA_SYNC_TOKEN_ALLOWED_SCOPES).toHaveLength(6);
+  });
+
+  test.each([
+    ["OA_AUTH_API_SIGNUP_ENABLED", "OA_API_SIGNUP_ENABLED", "yes", true],
+    [
+      "OA_AUTH_API_SIGNUP_ALLOWED_DOMAINS",
+      "OA_API_SIGNUP_ALLOWED_DOMAINS",
+      "a.example, b.example",
+      ["a.example", "b.example"],
+    ],
+    ["OA_AUTH_API_SIGNUP_DEFAULT_TOKEN_NAME", "OA_API_SIGNUP_DEFAULT_TOKEN_NAME", "x", "x"],
+    ["OA_AUTH_LOCAL_TEST_LOGIN_ENABLED", "OA_ALLOW_LOCAL_TEST_AUTH", "on", true],
+    ["OA_AUTH_LOCAL_TEST_LOGIN_ALLOWED_EMAILS", "OA_LOCAL_TEST_AUTH_EMAILS", "a@b.c", ["a@b.c"]],
+    ["ADMIN_EMAILS", "OA_ADMIN_EMAILS", "a@b.c", ["a@b.c"]],
+    ["OA_KHALA_TOKEN_SIGNING_KEY", "KHALA_TOKEN_SIGNING_KEY", "", ""],
+    ["OA_SYNC_TOKEN_SIGNING_KEY", "SYNC_TOKEN_SIGNING_KEY", "k", "k"],
+  ] as const)("%s is read as %s too, when it is unset", (name, also, text, value) => {
+    expect(readConfig({ [also]: text })[name]).toEqual(value as never);
+    expect(readConfig({ [also]: text, [name]: "" })[name]).toEqual(readConfig({ [name]: "" })[name] as never);
+  });
+
+  test.each([
+    ["OA_AUTH_API_SIGNUP_ENABLED", "maybe"],
+    ["OA_KHALA_TOKEN_ENABLED", "2"],
+    ["OA_AUTH_ACCESS_TTL_SECONDS", "1h"],
+    ["OA_AUTH_CHALLENGE_TTL_SECONDS", "0"],
+    ["OA_SYNC_TOKEN_TTL_SECONDS", "3.5"],
+  ])("%s=%s stops the start and is named", (name, text) => expect(() => readConfig({ [name]: text })).toThrow(name));
+
   test("lifetimes out of order are worth a warning each", () => {
     expect(tokenWarnings(readConfig({}))).toEqual([]);
     const wrong = { OA_SYNC_TOKEN_MAX_TTL_SECONDS: "30", OA_KHALA_TOKEN_TTL_SECONDS: "1000" };
