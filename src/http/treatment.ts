@@ -136,7 +136,7 @@ function refuseControls(params: Record<string, string | undefined> | undefined):
 }
 
 async function guard(deps: Treatment, route: Route, request: Request, state: RequestState): Promise<void> {
-  const { guard: who, maybe, guest, csrf, throttle, carries, stranger, ability, open } = route.declared;
+  const { guard: who, maybe, guest, csrf, throttle, counts, carries, stranger, ability, open } = route.declared;
   if (open && !open()) throw notFound();
   const { facts } = state;
   const cookieChange = needsCsrf(request, state.path, facts, csrf ?? false);
@@ -150,6 +150,7 @@ async function guard(deps: Treatment, route: Route, request: Request, state: Req
   if (state.caller && carries) addHeaders(state, carries);
   if (who) admit(who, state, stranger);
   if (ability && !(state.caller && can(state.caller, ability))) throw forbidden();
+  if (counts) state.limiter = counts;
   if (throttle) await checkThrottle(deps.throttle, throttle, state, deps.now().getTime());
 }
 

@@ -394,6 +394,8 @@ onBothEngines(
       expect(third?.headers.get("retry-after")).toBe("1");
       await world().app.ctx.log.flush();
       expect(world().app.log.join("")).toContain("khala publish rate limit triggered");
+      const counted = await world().app.ctx.metrics.registry.getSingleMetricAsString("http_throttled_total");
+      expect(counted).toContain('{limiter="khala.publish"} 1');
       expect((await get(ann, `${workersPath}/w:rate`)).json.data.latest_seq).toBe(4);
     });
   },
