@@ -209,7 +209,7 @@ export function watchOutbox(): void {
   });
   onSignedOut.push((why) => {
     outbox.value = [];
-    if (why === "logout") void forgetAll();
+    if (why === "logout" || why === "deleted") void forgetAll();
   });
   recoveries.subscribe((count) => {
     if (count > 0) void pump();
