@@ -23,6 +23,7 @@ import { socketPaths } from "./khala/handshake";
 import type { KhalaNode } from "./khala/node";
 import { khalaAccess } from "./khala-access";
 import { createRollout } from "./rollout";
+import { shapes } from "./shapes";
 import { createArchive } from "./shell/archive";
 import type { WebFiles } from "./shell/files";
 import { hasExtension, isForeignPath, isPage } from "./shell/pages";
@@ -118,7 +119,7 @@ export function createApp(ctx: Context, parts: AppParts): App {
 
   let composed: Composed;
   const document = () =>
-    openapi(composed.routes, { version: executable.version, appUrl: ctx.appUrl(), guide: signInGuide });
+    openapi(composed.routes, { version: executable.version, appUrl: ctx.appUrl(), guide: signInGuide, shapes });
   const openapiJson = documentRoute(config, "/openapi.json", document);
   const machine = health({
     config,

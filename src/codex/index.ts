@@ -60,6 +60,7 @@ const workersApi = (ctx: Context) => {
       "/api/runtime/codex/workers",
       async ({ caller, body, status }) => status(202, { data: await createWorker(ctx, caller, body) }),
       {
+        fails: [409],
         user: "worker",
         body: NewWorker,
         response: { 202: data(AttachedWorker) },
@@ -81,6 +82,7 @@ const workersApi = (ctx: Context) => {
         data: await bootstrapStream(ctx, caller, params.workerId.trim(), query, request.headers.get("last-event-id")),
       }),
       {
+        fails: [410],
         user: "worker",
         query: StreamWindow,
         response: { 200: data(StreamBootstrap) },
@@ -98,6 +100,7 @@ const workersApi = (ctx: Context) => {
         return { data: await controlRequest(ctx, caller, facts, params.workerId.trim(), body) };
       },
       {
+        fails: [409],
         user: "worker",
         throttle: limits.codexRequest,
         body: ControlRequest,
@@ -110,6 +113,7 @@ const workersApi = (ctx: Context) => {
       async ({ caller, params, body, status }) =>
         status(202, { data: await ingestEvents(ctx, lanes, caller, params.workerId.trim(), body) }),
       {
+        fails: [409],
         user: "worker",
         counts: "khala.publish",
         body: NewEvents,
@@ -196,6 +200,7 @@ const threadsApi = (ctx: Context) =>
         data: await postMessage(ctx, caller, facts, threadIdOfPath(params.threadId), body),
       }),
       {
+        fails: [409],
         user: true,
         throttle: limits.threadMessage,
         body: NewMessage,

@@ -33,6 +33,7 @@ export const retiredChatApi = (ctx: Context) => {
     user: true,
     throttle: limits.codexRequest,
     carries: stream,
+    fails: [404, 409],
     body: LegacyPost,
     response: { 200: data(LegacyReply) },
   } as const;
@@ -149,6 +150,7 @@ export const retiredChatApi = (ctx: Context) => {
         data: await showRunEvents(ctx, caller, params.conversationId, params.runId),
       }),
       {
+        fails: [422],
         user: true,
         carries: read,
         response: {

@@ -1,7 +1,20 @@
 import type { Schema } from "./translate";
 
-/** Named wire shapes, collected while the document is made: a schema with a `title` becomes a component. */
-export type Shapes = Record<string, unknown>;
+/** The wire shapes that have a name, and those of them that the document uses: its components. */
+export interface Shapes {
+  names: Map<unknown, string>;
+  used: Record<string, unknown>;
+}
+
+/** Shapes by their names in the code; names in lower case are parts, which have none on the wire. */
+export const namedShapes = (exported: Record<string, unknown>): Shapes => ({
+  names: new Map(
+    Object.entries(exported)
+      .filter(([name]) => /^[A-Z]/.test(name))
+      .map(([name, shape]) => [shape, name]),
+  ),
+  used: {},
+});
 
 type Open = Record<string, unknown>;
 
@@ -21,15 +34,20 @@ const kept = [
   "required",
 ] as const;
 
-/** JSON Schema of TypeBox as OpenAPI 3.0 knows it: no `const`, no null type, no coercion unions (http-platform 3.9). */
-export function plainSchema(schema: Schema, shapes: Shapes): Open {
-  const title = (schema as { title?: string }).title;
-  if (!title) return bare(schema, shapes);
-  if (!shapes[title]) {
-    shapes[title] = {};
-    shapes[title] = bare(schema, shapes);
+/**
+ * JSON Schema of TypeBox as OpenAPI 3.0 knows it: no `const`, no null type, no coercion unions (http-platform 3.9). A shape
+ * with a name, its own or `name`, becomes a component.
+ */
+export function plainSchema(schema: Schema, shapes: Shapes, name?: string): Open {
+  const free = name && ![...shapes.names.values()].includes(name) ? name : undefined;
+  const known = shapes.names.get(schema) ?? free;
+  if (!known) return bare(schema, shapes);
+  if (!shapes.used[known]) {
+    shapes.names.set(schema, known);
+    shapes.used[known] = {};
+    shapes.used[known] = bare(schema, shapes);
   }
-  return { $ref: `#/components/schemas/${title}` };
+  return { $ref: `#/components/schemas/${known}` };
 }
 
 function bare(schema: Schema, shapes: Shapes): Open {

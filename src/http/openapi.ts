@@ -1,6 +1,7 @@
 import { openPath } from "./manifest";
 import { contracts } from "./openapi-contracts";
-import { exampleOf, plainSchema, type Shapes } from "./openapi-schema";
+import { errorResponses, errorStatuses } from "./openapi-errors";
+import { exampleOf, namedShapes, plainSchema, type Shapes } from "./openapi-schema";
 import type { Route, RouteTable } from "./routes";
 import type { Schema } from "./translate";
 
@@ -24,26 +25,15 @@ const tags: [name: string, description: string][] = [
   ["Utility", "Everything else"],
 ];
 
-const statusTexts: Record<string, string> = {
+const successTexts: Record<string, string> = {
   "200": "Done",
   "201": "Created",
   "202": "Accepted",
   "204": "Done, nothing to say",
   "302": "Redirect",
   "303": "Redirect",
-  "400": "The body is not valid JSON",
-  "401": "No valid credential",
-  "403": "Not allowed",
-  "404": "Not found",
-  "409": "Conflict with the present state",
+  "400": "Refused, in the words of the device grant",
   "410": "Gone",
-  "413": "The body is too large",
-  "415": "The body has another media type",
-  "419": "CSRF token mismatch",
-  "422": "The input is not valid",
-  "429": "Too many requests",
-  "500": "Server error",
-  "503": "Not available at the moment",
 };
 
 /** Operations that exist but are no part of the document (http-platform 3.9). */
@@ -54,28 +44,19 @@ const hidden = (route: Route): boolean =>
   route.path === "/api/docs" ||
   route.path.startsWith("/api/admin/khala");
 
+/** How a handler's own proof is called in the document; what has no scheme is told in words. */
+const proofs: Record<string, Record<string, never[]>[]> = {
+  "sync token": [{ bearerAuth: [] }],
+  HMAC: [{ internalSignature: [] }],
+  svix: [{ svixSignature: [] }],
+};
+
 function security(route: Route) {
-  const { guard, maybe } = route.declared;
+  const { guard, maybe, proof } = route.declared;
+  if (proof) return proofs[proof] ?? [];
   if (!guard) return maybe ? [{ bearerAuth: [] }, { sessionCookie: [], csrfHeader: [] }, {}] : [];
   const session = [{ bearerAuth: [] }, { sessionCookie: [], csrfHeader: [] }];
   return guard === "session" ? session : [...session, { SanctumToken: [] }];
-}
-
-function errorStatuses(route: Route): string[] {
-  const { guard, maybe, throttle, reading, csrf } = route.declared;
-  const changes = route.method !== "GET";
-  return [
-    ...(changes && reading !== "raw" ? ["400", "413", "415"] : []),
-    ...(guard || maybe ? ["401"] : []),
-    ...(guard ? ["403"] : []),
-    ...(route.path.includes(":") ? ["404"] : []),
-    ...(changes && (guard || csrf) ? ["419"] : []),
-    ...(route.body || route.query ? ["422"] : []),
-    ...(throttle ? ["429"] : []),
-    "500",
-    "503",
-    ...((route.detail.errors as number[] | undefined) ?? []).map(String),
-  ];
 }
 
 function parameters(route: Route, shapes: Shapes) {
@@ -96,23 +77,26 @@ function parameters(route: Route, shapes: Shapes) {
   return [...path, ...query];
 }
 
-const content = (schema: Schema, shapes: Shapes) => ({
-  "application/json": { schema: plainSchema(schema, shapes), example: exampleOf(schema) },
+const content = (schema: Schema, shapes: Shapes, name: string) => ({
+  "application/json": { schema: plainSchema(schema, shapes, name), example: exampleOf(schema) },
 });
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function operation(route: Route, shapes: Shapes) {
   const { operationId, summary, description, deprecated, tags: own } = route.detail as Record<string, unknown>;
+  const name = capital(String(operationId));
   const responses: Record<string, unknown> = {};
   for (const [status, schema] of Object.entries(route.response ?? {})) {
     const empty = schema.type === "void" || schema.type === "undefined" || status === "204";
     responses[status] = {
-      description: statusTexts[status] ?? status,
-      ...(empty ? {} : { content: content(schema, shapes) }),
+      description: successTexts[status] ?? status,
+      ...(empty ? {} : { content: content(schema, shapes, `${name}${status < "300" ? "Response" : status}`) }),
     };
   }
   for (const status of errorStatuses(route)) responses[status] ??= { $ref: `#/components/responses/Error${status}` };
   const given = parameters(route, shapes);
-  const about = route.detail["x-body-description"] as string | undefined;
+  const about = (route.detail["x-body-description"] ?? route.body?.description) as string | undefined;
   return {
     operationId,
     summary,
@@ -129,7 +113,7 @@ function operation(route: Route, shapes: Shapes) {
           requestBody: {
             ...(about ? { description: about } : {}),
             required: Boolean(route.body.required?.length),
-            content: content(route.body, shapes),
+            content: content(route.body, shapes, `${name}Request`),
           },
         }
       : {}),
@@ -151,26 +135,18 @@ const apiError = {
   },
 };
 
-const errorResponse = (status: string) => ({
-  description: statusTexts[status] ?? status,
-  content: {
-    "application/json": {
-      schema: { $ref: "#/components/schemas/ApiErrorResponse" },
-      example: { message: statusTexts[status], error: { code: "error", message: statusTexts[status] } },
-    },
-  },
-});
-
 /** The OpenAPI 3.0.2 document of the composed routes (http-platform 3.9), as one line of JSON. */
-export function openapi(routes: RouteTable, facts: { version: string; appUrl: string; guide?: string }): string {
-  const shapes: Shapes = {};
+export function openapi(
+  routes: RouteTable,
+  facts: { version: string; appUrl: string; guide?: string; shapes?: Record<string, unknown> },
+): string {
+  const shapes = namedShapes(facts.shapes ?? {});
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes.values()) {
     if (hidden(route)) continue;
     const path = openPath(route.path);
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, shapes) };
   }
-  const errors = Object.keys(statusTexts).filter((status) => Number(status) >= 400);
   return JSON.stringify({
     openapi: "3.0.2",
     info: {
@@ -198,12 +174,9 @@ export function openapi(routes: RouteTable, facts: { version: string; appUrl: st
       schemas: {
         ApiDataEnvelope: { type: "object", required: ["data"], properties: { data: {} } },
         ApiErrorResponse: apiError,
-        ...shapes,
+        ...shapes.used,
       },
-      responses: {
-        ErrorEnvelope: errorResponse("500"),
-        ...Object.fromEntries(errors.map((status) => [`Error${status}`, errorResponse(status)])),
-      },
+      responses: errorResponses(),
     },
   });
 }

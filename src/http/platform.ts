@@ -30,6 +30,7 @@ export interface Declared {
   counts?: string;
   open?: () => boolean;
   patient?: boolean;
+  fails?: readonly number[];
 }
 
 /** One key a member: Elysia merges `detail` of several macros shallowly. */
@@ -74,6 +75,8 @@ export const platform = new Elysia({ name: "platform" })
     proof: (proof: string) => note({ proof }),
     /** A limiter that the domain counts itself, not when the request reaches its guards: told by the manifest. */
     counts: (counts: string) => note({ counts }),
+    /** Error statuses of the domain, besides those that the platform gives: told by the API document. */
+    fails: (fails: readonly number[]) => note({ fails }),
     /** Whether the route exists at all on this server: asked before anything else, else 404. */
     open: (open: () => boolean) => note({ open }),
     /** What whoever is not known reads in his 401. */

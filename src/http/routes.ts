@@ -44,6 +44,7 @@ const declaredKeys = [
   "counts",
   "open",
   "patient",
+  "fails",
 ] as const;
 
 /**

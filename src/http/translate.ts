@@ -3,6 +3,7 @@ import { asBoolean, formatFailure, isBlank, isNumeric, type Kind, sizeFailures, 
 /** As much of JSON Schema as the product's shapes use, with the keywords of http-platform 3.2. */
 export interface Schema {
   type?: string;
+  description?: string;
   anyOf?: Schema[];
   const?: unknown;
   enum?: unknown[];

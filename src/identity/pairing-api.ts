@@ -124,6 +124,7 @@ export const pairingApi = (ctx: Context, { foreignWorker = async () => false }: 
         return { data: { status: "approved", worker_id: workerId } };
       },
       {
+        fails: [409],
         user: "session",
         throttle: limits.pairCode,
         params: CodeParam,
@@ -139,6 +140,7 @@ export const pairingApi = (ctx: Context, { foreignWorker = async () => false }: 
         return { data: { status: "denied" } };
       },
       {
+        fails: [409],
         user: "session",
         throttle: limits.pairCode,
         params: CodeParam,

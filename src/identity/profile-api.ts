@@ -190,6 +190,7 @@ export const profileApi = (ctx: Context, neighbours: Neighbours) => {
       },
       {
         user: "admin",
+        fails: [404],
         body: Invite,
         response: { 201: Invited },
         detail: { operationId: "adminInvite", summary: "Invite somebody", tags: ["Control"] },

@@ -206,7 +206,6 @@ export const tokensApi = (ctx: Context, { ownsRun = async () => false }: Neighbo
         operationId: "v1SyncToken",
         summary: "Mint a sync token for Khala sockets",
         tags: ["Sync"],
-        deprecated: true,
       },
     });
 };

@@ -94,6 +94,7 @@ export const khalaApi = (ctx: Context, node: KhalaNode, access: Access, sockets:
       {
         proof: "sync token",
         counts: "khala",
+        fails: [403, 410],
         query: PollQuery,
         response: { 200: t.Unsafe<object>(Polled) },
         detail: {

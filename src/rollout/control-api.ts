@@ -126,6 +126,7 @@ export const controlApi = (ctx: Context, parts: ControlParts) => {
       },
       {
         user: "admin",
+        fails: [409],
         body: MaintenanceChange,
         response: { 200: Maintenance },
         detail: {

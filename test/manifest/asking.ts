@@ -58,6 +58,20 @@ const insides =
   /\bat \S+ \(|\n\s+at |node_modules|\.ts:\d+|\bselect .* from |\binsert into |Failed query|PostgresError/i;
 const isFile = /^\/(assets\/|sw\.js|metrics$)/;
 
+/** The statuses that the API document states for each operation it has. */
+function documented(app: WholeApp): Map<string, Set<string>> {
+  const { paths } = JSON.parse(app.app.openapi()) as {
+    paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+  };
+  const rows = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { responses }]): [string, Set<string>] => [
+      `${method.toUpperCase()} ${path}`,
+      new Set(Object.keys(responses)),
+    ]),
+  );
+  return new Map(rows);
+}
+
 /** What no answer may have, whatever was asked. */
 function faults({ key, row }: Case, { status, headers, text, json }: Answer): string[] {
   const found: string[] = [];
@@ -91,6 +105,7 @@ export async function startAsking(engine: Engine): Promise<Asking> {
     const key = `${row.method} ${row.path}`;
     return { key, row, route: app.app.routes.get(key.replace(/\{(\w+)\}/g, ":$1")) as Route };
   });
+  const stated = documented(app);
   let noted: string[] = [];
 
   /** Undoes what holds for the whole server: maintenance, and which deployment answers. */
@@ -118,6 +133,8 @@ export async function startAsking(engine: Engine): Promise<Asking> {
       if (!as && row.method !== "GET" && answer.status < 400) callers.spend(row);
       if (row.path.startsWith("/api/v1/control/") && row.method !== "GET" && answer.status < 400) await restore();
       const bad = faults(one, answer);
+      const own = method === undefined || method === row.method;
+      if (own && stated.get(one.key)?.has(String(answer.status)) === false) bad.push("a status that is not documented");
       if (bad.length)
         noted.push(
           `${bad.join(", ")}: ${one.key}, ${what.slice(0, 80)}: ${answer.status} ${answer.text.slice(0, 200)}`,

@@ -206,7 +206,7 @@ export const NewConversation = t.Object({ title: optionalText(255) }, { examples
 /** Old clients send many forms; what is read of them is codex-chat 2.12. */
 export const LegacyPost = t.Record(t.String(), t.Unknown(), {
   description:
-    "A message in any of the forms of the retired chat: `text`, `message`, or the last user entry of `messages`.",
+    "A message in any of the forms of the retired chat: `text`, `message`, or the last user entry of `messages`. Its payment options (`maxSpendMsats`, `maxSpendSats`, `requireApproval`, `approvalRequired`) have no effect any more.",
   examples: [{ id: "thread-stream-alias", messages: [{ role: "user", content: "hello" }] }],
 });
 
