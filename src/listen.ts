@@ -1,8 +1,27 @@
-import { rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import type { App } from "./app";
 import type { Bind } from "./bind";
 import { Exit } from "./exit";
 import { largestBody } from "./http/body";
+
+/**
+ * Takes away the socket file that a server left which was killed. Throws `Exit` 69 when one still answers there, 73 when the
+ * path is some other file.
+ */
+export async function clearSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  const elsewhere = "choose another path with --socket";
+  if (!found.isSocket()) throw new Exit(73, `${path} is there already and is no socket`, elsewhere);
+  const answers = await new Promise<boolean>((resolve) => {
+    const line = connect(path);
+    line.on("connect", () => resolve(true)).on("error", () => resolve(false));
+    line.on("connect", () => line.destroy());
+  });
+  if (answers) throw new Exit(69, `${path} is in use by another program`, `stop that program, or ${elsewhere}`);
+  rmSync(path, { force: true });
+}
 
 /** Opens the listener. Throws `Exit` 69 when the address is taken, 77 when this user may not listen there. */
 export function listen(bind: Bind, app: App, options: { reusePort: boolean; draining(): boolean }) {
@@ -20,7 +39,6 @@ export function listen(bind: Bind, app: App, options: { reusePort: boolean; drai
   };
   try {
     if ("socket" in bind) {
-      rmSync(bind.socket, { force: true });
       return Bun.serve({ ...base, unix: bind.socket, fetch: (request, server) => answer(request, server as never) });
     }
     return Bun.serve({

@@ -19,7 +19,7 @@ import { providerProblems } from "./identity/providers";
 import { tokenWarnings } from "./identity/token-settings";
 import { queueHealth } from "./jobs/operator";
 import { subscriptionCounts } from "./khala/inspection";
-import { finishRequests, listen } from "./listen";
+import { clearSocket, finishRequests, listen } from "./listen";
 import { logFormat } from "./log-format";
 import { openStore } from "./open-store";
 import { announceOwner, forgetOwnerLink } from "./owner-link";
@@ -150,6 +150,7 @@ async function startSteps(
   undo.push({ name: "rollout", run: () => app.stop() });
   undo.push({ name: "jobs", run: () => jobs.stop(1000) });
 
+  if ("socket" in bind) await clearSocket(bind.socket);
   const server = listen(bind, app, { reusePort: options.reusePort === true, draining: () => draining });
   undo.push({ name: "listener", run: async () => void (await server.stop(true)) });
   khala.publishOn(server);
