@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
 import { launch, open, ready, signIn, type Tab } from "../support/browser";
 import { type Product, startProduct } from "../support/product";
+import { Machine } from "./machine";
 
 let product: Product;
 let browser: Browser;
@@ -230,6 +231,23 @@ describe("profile", () => {
     await page.goto("/settings/profile");
     await page.getByText("Profile updated.").waitFor();
     expect((await context.cookies()).some(({ name }) => name === "oa_flash")).toBe(false);
+  });
+
+  test("the Codex connection ticks itself when a machine appears", async () => {
+    const tab = await person("cora@example.com");
+    const { page } = tab;
+    await page.goto("/settings/profile");
+    const card = page.getByRole("region", { name: "Codex connection" });
+    await card.getByText("Not set up").waitFor();
+    const steps = card.getByRole("list", { name: "Set up Codex" }).getByRole("listitem");
+    expect(await steps.count()).toBe(3);
+    await card.getByText(`openagents worker --server ${product.url}`, { exact: true }).waitFor();
+    await new Machine(product.url, tab.context).attach();
+    await card.getByText("Connected", { exact: true }).waitFor();
+    expect(await steps.count()).toBe(0);
+    expect(await card.locator("dd").first().textContent()).toBe("macbook");
+    expect(tab.errors).toEqual([]);
+    await tab.close();
   });
 
   test("an account goes after its address was typed; both its tabs are guests then", async () => {
