@@ -55,6 +55,24 @@ test("the browser goes offline and comes back", async () => {
   await live();
 });
 
+test("a page that the network kept from loading is there when it is back; other pages are meanwhile", async () => {
+  const { page, context } = tab;
+  await page.goto("/");
+  await live();
+  await context.setOffline(true);
+  await page.getByRole("button", { name: /^Account:/ }).click();
+  await page.getByRole("menuitem", { name: "Settings" }).click();
+  await page.getByText("This page could not be loaded.").waitFor();
+  await page.getByText("You're offline. Changes will send when you're back.").waitFor();
+  expect(await page.getByText("A new version is ready.").count()).toBe(0);
+  await page.getByRole("link", { name: "New Chat" }).click();
+  await page.getByRole("heading", { name: "Connect Codex" }).waitFor();
+  await page.goBack();
+  await page.getByText("This page could not be loaded.").waitFor();
+  await context.setOffline(false);
+  await page.getByRole("heading", { name: "Profile information" }).waitFor();
+});
+
 test("a start without an answer keeps the frame, says so, and goes on by itself when the server answers", async () => {
   const { page } = tab;
   let fail = true;

@@ -6,7 +6,7 @@ import { Contain } from "../parts/contain";
 import { Failure, Loading } from "../parts/states";
 import { toast } from "../parts/toast";
 import { load, session } from "../session";
-import { maintenance } from "../status";
+import { answers, maintenance, recoveries, unreached } from "../status";
 import { entry, pageTitle, route, settleScroll, title } from "./router";
 import { status } from "./routes";
 
@@ -17,10 +17,11 @@ function usePage(key: keyof typeof pages): { page: Page | null; failed: boolean;
   const entryOf = pages[key];
   const ready = "now" in entryOf ? entryOf.now : (fetched.get(key) ?? null);
   const [, redraw] = useState(0);
-  const [failed, setFailed] = useState(false);
+  const [failedKey, setFailed] = useState<string | null>(null);
+  const failed = failedKey === key && ready === null;
   const [slow, setSlow] = useState(false);
   useEffect(() => {
-    if (ready || !("later" in entryOf)) return;
+    if (ready || failed || !("later" in entryOf)) return;
     let left = false;
     const timer = setTimeout(() => setSlow(true), 150);
     entryOf
@@ -32,7 +33,7 @@ function usePage(key: keyof typeof pages): { page: Page | null; failed: boolean;
       .catch((error: unknown) => {
         // A deploy in between took the chunk away, or the network failed (web-ui 8).
         noteError(error);
-        if (!left) setFailed(true);
+        if (!left) setFailed(key);
       })
       .finally(() => {
         clearTimeout(timer);
@@ -43,7 +44,15 @@ function usePage(key: keyof typeof pages): { page: Page | null; failed: boolean;
       clearTimeout(timer);
     };
   }, [key, failed]);
-  return { page: ready, failed, slow, again: () => setFailed(false) };
+  // What the network took is fetched when it is back.
+  useEffect(() => {
+    if (!failed) return;
+    const seen = recoveries.peek();
+    return recoveries.subscribe((count) => {
+      if (count !== seen) setFailed(null);
+    });
+  }, [failed]);
+  return { page: ready, failed, slow, again: () => setFailed(null) };
 }
 
 let first = true;
@@ -70,13 +79,15 @@ export function PageHost() {
   }, [ready, entry.value, shown.page]);
 
   useEffect(() => {
-    if (failed) {
+    if (!failed) return;
+    void answers().then((yes) => {
+      if (!yes) return unreached();
       toast("A new version is ready.", {
         name: "update",
         stay: null,
         action: { label: "Reload", run: () => location.reload() },
       });
-    }
+    });
   }, [failed]);
 
   useEffect(() => {
