@@ -72,7 +72,7 @@ export const controlApi = (ctx: Context, parts: ControlParts) => {
     };
   };
 
-  return new Elysia()
+  return new Elysia({ name: "rollout" })
     .use(platform)
     .get("/api/v1/control/status", ({ caller }) => status(caller), {
       user: true,

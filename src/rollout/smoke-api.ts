@@ -9,7 +9,7 @@ import { Smoke } from "./contract";
 
 /** What an outside monitor reads: where events are delivered live, without a stream of its own (http-platform 2.9). */
 export const smokeApi = (ctx: Context) =>
-  new Elysia().use(platform).get(
+  new Elysia({ name: "rollout", seed: "smoke" }).use(platform).get(
     "/api/smoke/stream",
     async ({ request, set }) => {
       const secret = ctx.config.OA_SMOKE_SECRET?.trim();

@@ -90,6 +90,10 @@ describe("the route table of http-platform 9", () => {
     expect([...served.keys()].filter((key) => !rows.has(key) && !icon.test(key))).toEqual([]);
   });
 
+  test("every route that is served says which domain answers", () => {
+    expect([...served.values()].filter(({ domain }) => !domain).map(keyOf)).toEqual([]);
+  });
+
   test.each(both)("%s: who may call it", (_key, row, found) => {
     const wanted = row.auth === "session cookie" && found.auth === "session" ? "session" : row.auth;
     expect(found.auth).toBe(wanted);
