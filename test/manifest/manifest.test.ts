@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { commands } from "../../ops/table";
 import { type ManifestRow, manifestRows } from "../../src/http/manifest";
 import { pages as servedPages } from "../../src/shell/pages";
+import { pageKeys, parse } from "../../ui/shell/routes";
 import apiRoutes from "../fixtures/manifests/api-routes.json";
 import artisan from "../fixtures/manifests/artisan-commands.json";
 import pageEntries from "../fixtures/manifests/page-entries.json";
@@ -208,6 +209,38 @@ describe("the baseline's frozen manifests", () => {
   test("8 commands: each is in the command table or a known gap", () => {
     const names = new Set([...commands.map(({ name }) => name), ...Object.values(gaps.commands).flat()]);
     expect(artisan.commands.map(({ name }) => name).filter((name) => !names.has(name))).toEqual([]);
+  });
+});
+
+test("every page of the server is one of the web app, and the other way round", () => {
+  const shown = Object.entries(servedPages).filter(([, { kind }]) => kind !== "redirect");
+  const ofApp = shown.map(([template]) => parse(template.replace(/:\w+/g, "1")).page);
+  expect(ofApp.toSorted()).toEqual([...pageKeys].toSorted());
+});
+
+describe("what a browser gets where no page is", () => {
+  const wrong: [method: string, path: string, status: number, allow: string | null][] = [
+    ["POST", "/login", 405, "GET, HEAD"],
+    ["GET", "/login/email", 405, "POST"],
+    ["PUT", "/settings/profile", 405, "GET, HEAD, PATCH, DELETE"],
+    ["POST", "/nowhere", 404, null],
+    ["GET", "/nowhere", 404, null],
+  ];
+  test.each(wrong)("%s %s: the app with status %i, a script the error", async (method, path, status, allow) => {
+    const page = await whole.send(method, path, { headers: { accept: "text/html,*/*;q=0.8" } });
+    const script = await whole.send(method, path, { headers: { accept: "application/json" } });
+    const shown = [page, script].map(({ headers, ...answer }) => [answer.status, headers.get("allow")]);
+    expect(shown).toEqual([
+      [status, allow],
+      [status, allow],
+    ]);
+    expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(script.json.error.code).toBe(status === 404 ? "not_found" : "method_not_allowed");
+  });
+
+  test.each(["/api/nowhere", "/internal/nowhere", "/assets/nowhere.js"])("%s is never the app", async (path) => {
+    const { status, json } = await whole.send("GET", path, { headers: { accept: "text/html" } });
+    expect([status, json?.error.code]).toEqual([404, "not_found"]);
   });
 });
 
