@@ -74,22 +74,23 @@ export async function bundleUi({
     publicPath: "/assets/",
   });
   let js = "";
-  const styles: string[] = [];
+  let style = "";
   for (const output of outputs) {
     const name = basename(output.path);
     if (name.endsWith(".css")) {
-      styles.push(await output.text());
+      // The entry's sheet has the rules of the lazy chunks too; theirs would say everything twice.
+      if (name.startsWith("main-")) style = await output.text();
       continue;
     }
     const path = `assets/${name}`;
     if (output.kind === "entry-point") js = path;
     add(path, new Uint8Array(await output.arrayBuffer()), true);
   }
-  if (!js || styles.length === 0) throw new Error("The web app's entry is incomplete");
+  if (!js || !style) throw new Error("The web app's entry is incomplete");
 
-  const style = utf8(styles.join("\n").replaceAll("/assets/inter.woff2", `/${fontPath}`));
-  const css = `assets/main-${hash(style)}.css`;
-  add(css, style, true);
+  const sheet = utf8(style.replaceAll("/assets/inter.woff2", `/${fontPath}`));
+  const css = `assets/main-${hash(sheet)}.css`;
+  add(css, sheet, true);
 
   const shell = (await Bun.file(join(HERE, "index.html")).text())
     .replace("/assets/theme.js", `/${themePath}`)

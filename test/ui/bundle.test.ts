@@ -31,6 +31,12 @@ test("settings, admin and what draws a conversation are fetched when they are ne
   }
 });
 
+test("the one sheet has the rules of every page, each once", () => {
+  const sheet = text(bundle.entry.css);
+  for (const rule of [".button{display:", ".talk{", ".panel{", ".tabs{", ".json-tree{", ".palette{", ".find{"])
+    expect([rule, sheet.split(rule).length - 1]).toEqual([rule, 1]);
+});
+
 test("no markup carries a style or a script of its own", () => {
   const shell = text("index.html");
   expect(shell).not.toMatch(/\sstyle=|<style|\son\w+=/);

@@ -1,3 +1,4 @@
+import "./panel.css";
 import type { ComponentChildren } from "preact";
 
 interface Props {

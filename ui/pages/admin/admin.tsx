@@ -1,4 +1,3 @@
-import "../settings/settings.css";
 import { useTop } from "../../shell/top";
 import { Invites } from "./invites";
 
@@ -6,7 +5,7 @@ import { Invites } from "./invites";
 export function AdminPage() {
   useTop({ crumbs: [{ text: "Admin" }] }, []);
   return (
-    <div class="settings">
+    <div class="panels">
       <header>
         <h1 tabIndex={-1}>Admin</h1>
         <p>Who may use this server</p>

@@ -31,7 +31,7 @@ export function SettingsPage() {
     [],
   );
   return (
-    <div class="settings">
+    <div class="panels">
       <h1 class="sr-only" tabIndex={-1}>
         {tab?.heading}
       </h1>
