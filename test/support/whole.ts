@@ -12,6 +12,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { openPostgres } from "../../db/postgres";
 import { type App, createApp } from "../../src/app";
 import { assemble } from "../../src/assemble";
 import { readConfig } from "../../src/config";
@@ -24,7 +25,7 @@ import { ROLLBACK_MARK } from "../../src/shell/start-files";
 import { withVariants } from "../../src/shell/variants";
 import { createLog } from "../../src/telemetry/log";
 import { type Answer, addPerson, type Person, type Sent, sender, testKey } from "./app";
-import { type Engine, freshDatabase } from "./database";
+import { type Engine, type Fresh, freshDatabase } from "./database";
 import { checkLog, treated } from "./treated";
 
 export interface WholeApp {
@@ -36,6 +37,8 @@ export interface WholeApp {
   send(method: string, path: string, sent?: Sent): Promise<Answer>;
   /** Opens a real listener on loopback; its URL. */
   listen(): string;
+  /** Where another node finds its database; null for PGlite. */
+  url: string | null;
   close(): Promise<void>;
 }
 
@@ -59,13 +62,13 @@ function webOf(): WebFiles {
   return { facts: { buildId, entry, pinned: ["/index.html"] }, files };
 }
 
-/** `unlimited`: no throttle refuses. */
+/** `unlimited`: no throttle refuses. `url`: another node on the Postgres of an app that has it as `url`. */
 export async function wholeApp(
   engine: Engine,
   env: Record<string, string> = {},
-  { unlimited = false } = {},
+  { unlimited = false, url = null }: { unlimited?: boolean; url?: string | null } = {},
 ): Promise<WholeApp> {
-  const fresh = await freshDatabase(engine);
+  const fresh = url === null ? await freshDatabase(engine) : await another(url);
   const appUrl = "http://localhost:8787";
   const config = readConfig({
     APP_URL: appUrl,
@@ -100,6 +103,7 @@ export async function wholeApp(
     ctx,
     app,
     log: lines,
+    url: fresh.url,
     person: (email, over) => addPerson(fresh.store, email, over),
     send: sender(app.fetch),
     listen() {
@@ -118,4 +122,9 @@ export async function wholeApp(
       checkLog(lines);
     },
   };
+}
+
+async function another(url: string): Promise<Fresh> {
+  const store = await openPostgres({ kind: "postgres", url, poolSize: 2 });
+  return { store, url, drop: () => store.close() };
 }
