@@ -177,7 +177,10 @@ const plain = (text: string): string => {
   return whole.includes("\0") ? whole.replaceAll("\0", "") : whole;
 };
 
-/** Form pairs as objects and arrays: `a[b]`, `a[]`, `a[0]` (http-platform 2.3). More than 1,000 fields are cut off. */
+/**
+ * Form pairs as objects and arrays: `a[b]`, `a[]`, `a[0]` (http-platform 2.3). More than 1,000 fields are cut off, and names
+ * that are deeper than JSON may be are left out.
+ */
 export function formFields(pairs: Iterable<[string, string]>): Fields {
   const root: Fields = {};
   let count = 0;
@@ -187,7 +190,7 @@ export function formFields(pairs: Iterable<[string, string]>): Fields {
     const path = keys
       ? [keys[1] as string, ...[...(keys[2] as string).matchAll(/\[([^[\]]*)\]/g)].map((m) => m[1] as string)]
       : [name];
-    if (path.some((key) => banned.has(key))) continue;
+    if (path.length > maxDepth || path.some((key) => banned.has(key))) continue;
     put(root, path, plain(value));
   }
   return unsparse(root) as Fields;
