@@ -162,18 +162,20 @@ for (const engine of engines) {
     });
 
     // Nothing of such a form reaches a database: one engine tells.
-    test.if(engine === "postgres")("forms that are none", async () => {
-      const { bodied, ask, same } = asking;
-      for (const one of bodied) {
-        const { family, path } = one.row;
-        if (family === "raw") continue;
-        for (const [what, type, body] of brokenForms) {
-          const { status } = await ask(one, what, { body, headers: { "content-type": type } });
-          const takesForm = family === "lenient" || path === "/api/pair/token";
-          if (!takesForm) same(`${one.key}, ${what}`, status, 415);
+    if (engine === "postgres") {
+      test("forms that are none", async () => {
+        const { bodied, ask, same } = asking;
+        for (const one of bodied) {
+          const { family, path } = one.row;
+          if (family === "raw") continue;
+          for (const [what, type, body] of brokenForms) {
+            const { status } = await ask(one, what, { body, headers: { "content-type": type } });
+            const takesForm = family === "lenient" || path === "/api/pair/token";
+            if (!takesForm) same(`${one.key}, ${what}`, status, 415);
+          }
         }
-      }
-    });
+      });
+    }
 
     test("a body that is too large is not read to its end, a stranger's not at all", async () => {
       const { bodied, ask, same } = asking;
