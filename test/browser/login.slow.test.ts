@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { launch, open, picture, ready, signIn } from "../support/browser";
 import { type Product, startProduct } from "../support/product";
 import { type FakeSmtp, fakeSmtp } from "../support/smtp";
@@ -247,6 +247,13 @@ describe("the e-mail code", () => {
 });
 
 describe("the session", () => {
+  type Oa = { khala: { state: string } };
+  /** Until the page has read all it wants by itself: only what the person does asks the server then. */
+  const settled = async (page: Page) => {
+    await page.waitForFunction(() => (globalThis as unknown as { __oa: Oa }).__oa.khala.state === "live");
+    await page.waitForLoadState("networkidle");
+  };
+
   test("logging out in one tab makes the others guests within a second and closes their sockets", async () => {
     const link = await product.link("--email", "dora@example.com");
     const { page, context, close } = await open(browser, product.url);
@@ -254,7 +261,6 @@ describe("the session", () => {
     const other = await context.newPage();
     await other.goto("/pair");
     await ready(other);
-    type Oa = { khala: { state: string } };
     await other.waitForFunction(() => (globalThis as unknown as { __oa: Oa }).__oa.khala.state === "live");
 
     await page.getByRole("button", { name: /^Account:/ }).click();
@@ -271,6 +277,7 @@ describe("the session", () => {
     const link = await product.link("--email", "emil@example.com");
     const { page, context, close } = await open(browser, product.url);
     await signIn(page, link);
+    await settled(page);
     const refreshes: string[] = [];
     page.on("request", (request) => {
       if (request.url().endsWith("/api/auth/refresh")) refreshes.push(request.method());
@@ -288,6 +295,7 @@ describe("the session", () => {
     const link = await product.link("--email", "finn@example.com");
     const { page, context, close } = await open(browser, product.url);
     await signIn(page, link);
+    await settled(page);
     await context.clearCookies({ name: "oa_access_token" });
     await context.clearCookies({ name: "oa_refresh_token" });
     await page.getByRole("link", { name: "Pair a machine" }).click();
