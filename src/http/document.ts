@@ -35,6 +35,7 @@ export function documentRoute(config: Config, path: string, make: () => string) 
   };
   return (request: Request, state: RequestState): Response | null => {
     if (state.path !== path || (request.method !== "GET" && request.method !== "HEAD")) return null;
+    state.route = path;
     const accepted = request.headers.get("accept-encoding") ?? "";
     const encoding = (["zstd", "gzip"] as const).find((name) => accepts(accepted, name)) ?? "identity";
     const { bytes, etag } = representation(encoding);

@@ -33,6 +33,7 @@ export const healthRoutes: Route[] = [
   earlyRoute("http", "/metrics", { proof: "secret or loopback" }),
 ];
 
+const healthPaths = new Set(healthRoutes.map(({ path }) => path));
 const loopback = addressSet(["loopback"]);
 
 /** `/healthz`, `/up`, `/readyz`, `/metrics` (http-platform 2.9); null for any other path. */
@@ -53,6 +54,7 @@ export function health(deps: Health) {
   return async (request: Request, state: RequestState): Promise<Response | null> => {
     const { path } = state;
     if (request.method !== "GET" && request.method !== "HEAD") return null;
+    if (healthPaths.has(path)) state.route = path;
     const headers = () => baseHeaders(deps.config, request, path, state);
     if (path === "/healthz" || path === "/up") {
       return json(

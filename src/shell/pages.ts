@@ -27,13 +27,16 @@ export const pages: Record<string, PageRule> = {
   "/admin": { kind: "admin" },
 };
 
-const forms = Object.entries(pages)
-  .filter(([template]) => template.includes(":"))
-  .map(([template, rule]) => [new RegExp(`^${template.replace(/:\w+/g, "[^/]+")}$`), rule] as const);
+const forms = Object.keys(pages)
+  .filter((template) => template.includes(":"))
+  .map((template) => [new RegExp(`^${template.replace(/:\w+/g, "[^/]+")}$`), template] as const);
+
+/** The template of a page path; `-` for paths that no page has. */
+export const pageTemplate = (path: string): string =>
+  path in pages ? path : (forms.find(([form]) => form.test(path))?.[1] ?? "-");
 
 /** The rule of a page path; paths that no page has are missing. */
-export const pageRule = (path: string): PageRule =>
-  pages[path] ?? forms.find(([form]) => form.test(path))?.[1] ?? { kind: "missing" };
+export const pageRule = (path: string): PageRule => pages[pageTemplate(path)] ?? { kind: "missing" };
 
 /** Whether a page answers this method of its path: GET and HEAD, and what its rule names besides. */
 export function isPageMethod(method: string, path: string): boolean {

@@ -13,7 +13,16 @@ import { randomLetters } from "../letters";
 import { Refusal } from "../refusal";
 import type { Archive } from "./archive";
 import type { WebFile, WebFiles } from "./files";
-import { hasExtension, isForeignPath, isPage, isPageMethod, type PageRule, pageRule, pages } from "./pages";
+import {
+  hasExtension,
+  isForeignPath,
+  isPage,
+  isPageMethod,
+  type PageRule,
+  pageRule,
+  pages,
+  pageTemplate,
+} from "./pages";
 import { type ReadyFile, readyFile } from "./serve-file";
 import { startFiles } from "./start-files";
 import { folderFile } from "./static-folder";
@@ -160,9 +169,13 @@ export function createShell(deps: ShellDeps): Shell {
 
   const file = (request: Request, state: RequestState): Response | null => {
     const { path } = state;
-    if (path === "/index.html") return document(request, state);
+    if (path === "/index.html") {
+      state.route = path;
+      return document(request, state);
+    }
     const found = files.get(path);
     if (!found) return null;
+    state.route = path.startsWith("/assets/") ? "/assets/:path" : path;
     if (path === "/manifest.json") {
       const headers = { ...headersOf(path), ...corsHeaders(config, request.headers.get("origin")) };
       return complete(readyFile(found, headers)(request, state), state);
@@ -201,7 +214,9 @@ export function createShell(deps: ShellDeps): Shell {
     errorPage: document,
     guestPage(request, state) {
       if (folder || (request.method !== "GET" && request.method !== "HEAD")) return null;
-      return pageRule(state.path).kind === "public" && isGuest(request, state) ? document(request, state) : null;
+      if (pageRule(state.path).kind !== "public" || !isGuest(request, state)) return null;
+      state.route = pageTemplate(state.path);
+      return document(request, state);
     },
     async page(request, state) {
       const { path } = state;
@@ -209,6 +224,7 @@ export function createShell(deps: ShellDeps): Shell {
       const found = (await fromFolder(request, state)) ?? file(request, state);
       if (found) return found;
       if (path.startsWith("/assets/")) {
+        state.route = "/assets/:path";
         const other = (await archive?.find(path)) ?? null;
         if (other) return complete(readyFile(other, assetHeaders(other))(request, state), state);
         return refuse(request, state, `Asset '${decoded(path.slice(8))}' was not found.`);
@@ -224,6 +240,7 @@ export function createShell(deps: ShellDeps): Shell {
           ? refuse(request, state, `Asset '${path.slice(1)}' was not found.`)
           : missing(request, state);
       }
+      state.route = pageTemplate(path);
       const caller = await visitor(request, state);
       if (rule.kind === "redirect") {
         return !caller && rule.guest === "/login" && isPage(rule.member)

@@ -218,6 +218,24 @@ test("every page of the server is one of the web app, and the other way round", 
   expect(ofApp.toSorted()).toEqual([...pageKeys].toSorted());
 });
 
+test("log and metrics call every route by its template", async () => {
+  const asked = [...whole.app.routes.values()].filter(
+    ({ method, path }) => method === "GET" && !/websocket$/.test(path),
+  );
+  for (const { path } of asked) {
+    const id = `template-${asked.findIndex((one) => one.path === path)}`;
+    const sent = path === "/assets/:path" ? asset : path.replace(/:\w+/g, "1");
+    await whole.send("GET", sent, { headers: { "x-request-id": id } });
+    await whole.ctx.log.flush();
+    const line = whole.log
+      .join("")
+      .split("\n")
+      .find((one) => one.includes(`"${id}"`) && one.includes('"oa.access"'));
+    // Hashed files are answered before anything is logged.
+    if (path !== "/assets/:path") expect([path, JSON.parse(line ?? "{}").route]).toEqual([path, path]);
+  }
+});
+
 describe("what a browser gets where no page is", () => {
   const wrong: [method: string, path: string, status: number, allow: string | null][] = [
     ["POST", "/login", 405, "GET, HEAD"],
