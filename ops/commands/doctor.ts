@@ -2,13 +2,16 @@ import { chmodSync, existsSync, mkdirSync, statfsSync, statSync } from "node:fs"
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { StoreError } from "../../db/failure";
+import { type Broken, brokenInvariants } from "../../db/invariants";
 import { folderHolder } from "../../db/lock";
 import { migrationStatus, shown } from "../../db/migrate";
+import { recentCodexInvariants } from "../../src/codex/invariants";
 import { dataFolder, loadConfiguration } from "../../src/configuration";
 import { asExit } from "../../src/exit";
 import { unreadableSecrets } from "../../src/identity/app-secrets";
+import { identityInvariants } from "../../src/identity/invariants";
 import { providerOf } from "../../src/identity/providers";
-import { queueHealth } from "../../src/jobs/operator";
+import { jobInvariants, queueHealth } from "../../src/jobs/operator";
 import { appKeys, readAppKey } from "../../src/keys";
 import { gappedStreams } from "../../src/khala/operator";
 import { findCodex } from "../../src/worker/find-codex";
@@ -174,10 +177,18 @@ async function inside({ store }: Place, config: Parameters<typeof providerOf>[0]
     ];
   const { lagSeconds, dead } = await queueHealth(store);
   const gaps = await gappedStreams(store, 1000, 10);
+  const broken = await brokenInvariants(store, [...identityInvariants, ...recentCodexInvariants, ...jobInvariants]);
   const unreadable = await unreadableSecrets(store, appKeys(config)).catch(() => ["app_secrets"]);
   return [
     ...checks,
     ok("db.migrations", `schema ${shown(status.databaseVersion)}`),
+    broken.length
+      ? fail(
+          "db.invariants",
+          broken.map(sentence).join("; "),
+          "report this; the newest backup may have these rows whole",
+        )
+      : ok("db.invariants", "hold"),
     unreadable.length
       ? fail("keys.rows", `cannot be opened: ${unreadable.join(", ")}`, "put the old key into APP_PREVIOUS_KEYS")
       : ok("keys.rows", "sealed values open"),
@@ -190,6 +201,9 @@ async function inside({ store }: Place, config: Parameters<typeof providerOf>[0]
       : ok("khala.log", "no gap"),
   ];
 }
+
+const sentence = ({ id, violations, sample }: Broken) =>
+  `${id} is broken by ${violations} row${violations === 1 ? "" : "s"} (${sample.join(", ")}${violations > sample.length ? ", …" : ""})`;
 
 async function outboundChecks(config: Parameters<typeof providerOf>[0], reach: boolean): Promise<Check[]> {
   const services: [id: string, isOn: boolean, url: string][] = [

@@ -1,21 +1,11 @@
-import { sql } from "drizzle-orm";
 import { migrationStatus } from "../../db/migrate";
+import { SHOWN_SECONDS, seenNodes } from "../../src/khala/heartbeat";
 import type { Call } from "../command";
 import { table, time } from "../print";
 
-interface Node extends Record<string, unknown> {
-  node_id: string;
-  version: string;
-  schema_version: number;
-  last_seen: Date;
-}
-
 export async function run({ store, options, io, json }: Call): Promise<number> {
   const status = await migrationStatus(store);
-  const nodes = status.databaseVersion
-    ? await store.rows<Node>(sql`select id as node_id, version, schema_version, seen_at as last_seen from server_nodes
-        where seen_at > now() - interval '60 seconds' order by id`)
-    : [];
+  const seen = status.databaseVersion ? await seenNodes(store, SHOWN_SECONDS) : [];
   const pending = status.migrations.filter(({ state }) => state === "pending").map(({ name }) => name);
   const code = options.check && pending.length ? 1 : 0;
   if (json) {
@@ -24,7 +14,12 @@ export async function run({ store, options, io, json }: Call): Promise<number> {
       database_version: status.databaseVersion,
       min_schema_version: status.minSchemaVersion,
       pending,
-      nodes: nodes.map((node) => ({ ...node, last_seen: time(node.last_seen) })),
+      nodes: seen.map(({ id, version, schema_version, seen_at }) => ({
+        node_id: id,
+        version,
+        schema_version,
+        last_seen: time(seen_at),
+      })),
       migrations: status.migrations.map(({ number, name, phase, state, appliedAt, appliedBy }) => ({
         number,
         name,
@@ -46,7 +41,7 @@ export async function run({ store, options, io, json }: Call): Promise<number> {
     one.appliedBy,
   ]);
   io.out(table(["number", "name", "phase", "state", "when", "by"], lines, io.columns));
-  for (const node of nodes)
-    io.out(`node ${node.node_id}  ${node.version}  schema ${node.schema_version}  seen ${time(node.last_seen)}\n`);
+  for (const { id, version, schema_version, seen_at } of seen)
+    io.out(`node ${id}  ${version}  schema ${schema_version}  seen ${time(seen_at)}\n`);
   return code;
 }

@@ -10,7 +10,7 @@ export const chat: Command[] = [
   {
     name: "khala:stats",
     group,
-    summary: "Shows each topic's numbers, size, rate and readers on this node.",
+    summary: "Shows each topic's numbers, size and rate, and what each node carries.",
     options: [
       { flags: "--topic <name>", text: "only this topic" },
       { ...limit, fallback: "1000" },

@@ -1,6 +1,7 @@
 /** What operator commands see and do in the queue (ops-data 2.9). Internal queues of pg-boss are left out. */
 import { sql } from "drizzle-orm";
 import type { Database, Store } from "../../db/database";
+import type { Invariant } from "../../db/invariants";
 
 export const jobStates = ["queued", "running", "dead", "done"] as const;
 export type JobState = (typeof jobStates)[number];
@@ -45,6 +46,15 @@ export const listJobs = (store: Store, { state: wanted, kind, after, limit }: Jo
       and (${after?.createdAt ?? null}::timestamptz is null
         or (created_on, id) < (${after?.createdAt ?? null}::timestamptz, ${after?.id ?? null}::uuid))
     order by created_on desc, id desc limit ${limit + 1}`);
+
+/** No job runs on whose runner has long gone (ops-data 3.4). */
+export const jobInvariants: Invariant[] = [
+  {
+    id: "jobs.lease",
+    broken: sql`select id::text as key from jobs.job
+      where state = 'active' and started_on + make_interval(secs => expire_seconds) < now() - interval '10 minutes'`,
+  },
+];
 
 export interface Retried {
   id: string;

@@ -5,6 +5,8 @@ import type { Log } from "../telemetry/log";
 const BEAT_MS = 5000;
 /** For how long a row counts as a node that is alive (khala 4), in seconds. */
 export const ALIVE_SECONDS = 15;
+/** For how long operators are shown it (http-platform 4). */
+export const SHOWN_SECONDS = 60;
 
 /** What a node says of itself in `server_nodes` (http-platform 4, ops-data 4.1). */
 export interface NodeFacts {

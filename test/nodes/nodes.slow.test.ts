@@ -34,6 +34,11 @@ describe("two nodes of one database", () => {
     expect((await seenNodes(nodes.fresh.store, 15)).map(({ id }) => id)).toEqual(["a", "b"]);
     const { out } = await nodes.ops("migrate:status", "--json");
     expect(JSON.parse(out).nodes).toMatchObject([{ node_id: "a" }, { node_id: "b" }]);
+    const stats = JSON.parse((await nodes.ops("khala:stats", "--json")).out);
+    expect(stats.nodes).toMatchObject([
+      { node_id: "a", sockets: 0 },
+      { node_id: "b", sockets: 0 },
+    ]);
     const admin = await addPerson(nodes.fresh.store, "admin@a.example", { isAdmin: true });
     const { data } = (await b.send("GET", "/api/admin/khala", { as: admin.token })).json;
     expect(data.nodes.map(({ node }: { node: string }) => node).toSorted()).toEqual(["a", "b"]);

@@ -426,6 +426,7 @@ describe("without any database", () => {
       "db.migrations",
       "db.clock",
       "db.encoding",
+      "db.invariants",
       "keys.app_key",
       "keys.rows",
       "jobs.lag",
