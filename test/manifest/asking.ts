@@ -133,7 +133,8 @@ export async function startAsking(engine: Engine): Promise<Asking> {
       if (!as && row.method !== "GET" && answer.status < 400) callers.spend(row);
       if (row.path.startsWith("/api/v1/control/") && row.method !== "GET" && answer.status < 400) await restore();
       const bad = faults(one, answer);
-      const own = method === undefined || method === row.method;
+      // 421 is the server's, whatever is asked.
+      const own = (method === undefined || method === row.method) && answer.status !== 421;
       if (own && stated.get(one.key)?.has(String(answer.status)) === false) bad.push("a status that is not documented");
       if (bad.length)
         noted.push(

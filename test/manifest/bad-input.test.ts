@@ -60,6 +60,13 @@ const brokenForms: [string, string, string][] = [
   ["no parts", parts, planted],
 ];
 
+/** Headers that something of ours reads. */
+const readHeaders =
+  "accept,accept-encoding,content-type,cookie,forwarded,host,if-none-match,last-event-id,origin,referer,sec-fetch-site,traceparent,tracestate,user-agent,x-client,x-device-id,x-forwarded-for,x-forwarded-host,x-forwarded-proto,x-oa-client-build-id,x-oa-protocol-version,x-oa-route-key,x-oa-schema-version,x-real-ip,x-request-id,x-requested-with,x-xsrf-token".split(
+    ",",
+  );
+const oddHeaders = ["", " ", "\u00e9\u00ff", ';;,,=="', "%00%zz", "a".repeat(4000), "-1", "[::1", "{}"];
+
 /** Statuses that tell somebody without good credentials so. */
 function refusalsOf(auth: string, path: string): number[] {
   if (auth === "session cookie" || path === "/settings/profile") return [302, 401, 419];
@@ -266,6 +273,21 @@ for (const engine of engines) {
         for (const part of ["%zz", "%ff", "%c3%28", "%"]) {
           const broken = await ask(one, part, { path: pathOf(one.row, part) });
           same(`${one.key}, ${part}`, [broken.status, broken.json?.message], [400, "Malformed URL."]);
+        }
+      }
+    });
+
+    test("odd values in every header that is read", async () => {
+      const { cases, ask } = asking;
+      // One GET of each domain and the door: what reads headers is the same for the others.
+      const gets = Map.groupBy(cases, ({ row }) => `${row.method} ${row.domain}`);
+      const some = [...gets]
+        .filter(([key]) => key.startsWith("GET "))
+        .map(([, [first]]) => first as (typeof cases)[number]);
+      for (const one of [...some, ...cases.filter(({ key }) => key === "POST /api/auth/verify")]) {
+        const body = one.row.method === "GET" ? undefined : exampleFor(one);
+        for (const name of engine === "pglite" ? ["x-device-id", "x-request-id", "user-agent"] : readHeaders) {
+          for (const value of oddHeaders) await ask(one, `${name}: ${value}`, { body, headers: { [name]: value } });
         }
       }
     });
