@@ -13,10 +13,17 @@ let delays: number[] = [];
 const now = () => performance.timeOrigin + performance.now();
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-function count1(text: string) {
-  const at = text.indexOf('"at":');
-  if (at > 0) delays.push(now() - Number.parseFloat(text.slice(at + 5)));
-  if (++got === wanted) say("done");
+/** A batch from another node may hold several updates. */
+function take(text: string) {
+  const time = now();
+  for (let at = text.indexOf('"at":'); at > 0; at = text.indexOf('"at":', at + 5)) {
+    delays.push(time - Number.parseFloat(text.slice(at + 5, at + 25)));
+  }
+  let updates = 0;
+  for (let at = text.indexOf('"doc_key":'); at > 0; at = text.indexOf('"doc_key":', at + 10)) updates++;
+  const before = got;
+  got += updates;
+  if (before < wanted && got >= wanted) say("done");
 }
 
 for (let i = 0; i < sockets; i++) {
@@ -35,7 +42,7 @@ for (let i = 0; i < sockets; i++) {
     const text = String(data);
     if (text.startsWith('[null,"2"')) {
       if (++ready === sockets) say("ready");
-    } else if (text.startsWith('[null,null,"sync:v1","sync:update_batch"')) count1(text);
+    } else if (text.startsWith('[null,null,"sync:v1","sync:update_batch"')) take(text);
   };
   socket.onclose = () => {
     if (++closed === sockets) say("closed");

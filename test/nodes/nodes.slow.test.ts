@@ -45,6 +45,18 @@ describe("two nodes of one database", () => {
     expect(data.wake).toMatchObject({ mode: "postgres", connected: true });
   });
 
+  test("SIGUSR2: the line of state shows the pool", async () => {
+    a.server.signal("SIGUSR2");
+    const [line] = await a.server.seen(/\{[^\n]*"logger":"oa\.state"[^\n]*/);
+    expect(JSON.parse(line)).toMatchObject({
+      database: "postgres",
+      pool_size: 10,
+      pool_open: expect.any(Number),
+      pool_in_use: expect.any(Number),
+      jobs_queued: expect.any(Number),
+    });
+  });
+
   describe("limits are shared", () => {
     test("200 parallel requests of one caller pass exactly `limit` times", async () => {
       const ann = await signIn();
