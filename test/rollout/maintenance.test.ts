@@ -176,7 +176,12 @@ for (const engine of engines) {
         allowedPaths: ["/healthz", "/readyz"],
       });
 
-      const on = await change({ enabled: true, reason: "move", message: "Back at <noon>.", allowed_paths: ["/api/me"] });
+      const on = await change({
+        enabled: true,
+        reason: "move",
+        message: "Back at <noon>.",
+        allowed_paths: ["/api/me"],
+      });
       expect(on.status).toBe(200);
       expect(on.json.data).toMatchObject({ enabled: true, source: "stored", reason: "move", by: admin.id });
       expect(on.json.data.allowedPaths).toEqual(["/healthz", "/readyz", "/api/me"]);
