@@ -4,8 +4,12 @@ import type { Decision } from "./route-split";
 
 const mostWaiting = 500;
 const flushMs = 1000;
-/** One in so many of the answer that is always the same is kept (http-platform 3.10). */
+/** One in so many of the answers that are always the same is kept (http-platform 3.10). */
 const sampling = 100;
+
+/** The home page is answered here whatever is set, like what a wholly moved-in server answers for every page. */
+const isConstant = ({ target, reason, path }: Decision): boolean =>
+  target === "rust_shell" && (reason === "mode_rust" || (reason === "pilot_route_rust_only" && path === "/"));
 
 export interface DecisionTrail {
   note(decision: Decision, about: { requestId: string; userAgent: string }): void;
@@ -37,7 +41,7 @@ export function decisionTrail(ctx: Context): DecisionTrail {
     note(decision, { requestId, userAgent }) {
       const { target, reason } = decision;
       ctx.metrics.count("route_split_decisions_total", { target, reason });
-      if (target === "rust_shell" && reason === "mode_rust" && constant++ % sampling !== 0) return;
+      if (isConstant(decision) && constant++ % sampling !== 0) return;
       if (waiting.length >= mostWaiting) return;
       const record: AuditRecord = {
         event: "route.split.decision",
