@@ -11,7 +11,7 @@ export interface Executable {
 }
 
 const unpacked = async (path: string): Promise<Uint8Array<ArrayBuffer>> =>
-  new Uint8Array(Bun.zstdDecompressSync(await Bun.file(path).bytes()));
+  new Uint8Array(await Bun.zstdDecompress(await Bun.file(path).bytes()));
 
 /** The web app's files. */
 export const webFiles = async ({ files }: Executable): Promise<WebFiles> =>
@@ -21,16 +21,13 @@ export const webFiles = async ({ files }: Executable): Promise<WebFiles> =>
 export const databaseTemplate = async ({ files }: Executable): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(await Bun.file(files.template).arrayBuffer());
 
-/** The embedded database's engine, unpacked and compiled: about 25 ms. */
+/** The embedded database's engine, unpacked and compiled beside the main thread; both processors have work meanwhile. */
 export async function engineFiles({ files }: Executable): Promise<EngineFiles> {
-  const [pglite, initdb, data] = await Promise.all([
-    unpacked(files.pgliteWasm),
-    unpacked(files.initdbWasm),
+  const module = async (path: string) => WebAssembly.compile(await unpacked(path));
+  const [pgliteWasmModule, initdbWasmModule, data] = await Promise.all([
+    module(files.pgliteWasm),
+    module(files.initdbWasm),
     unpacked(files.pgliteData),
-  ]);
-  const [pgliteWasmModule, initdbWasmModule] = await Promise.all([
-    WebAssembly.compile(pglite),
-    WebAssembly.compile(initdb),
   ]);
   return { pgliteWasmModule, initdbWasmModule, fsBundle: new Blob([data]) };
 }

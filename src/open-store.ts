@@ -39,7 +39,9 @@ export async function openStore({
     });
   }
   const pg = join(folder, "pg");
-  const [engine, template] = await Promise.all([engineFiles(executable), databaseTemplate(executable)]);
-  const fresh = await unpackTemplate(pg, template);
+  const [engine, fresh] = await Promise.all([
+    engineFiles(executable),
+    databaseTemplate(executable).then((template) => unpackTemplate(pg, template)),
+  ]);
   return openDatabase({ kind: "pglite", folder: pg, engine, sync: config.OA_EMBEDDED_SYNC, fresh, onFault });
 }

@@ -69,8 +69,8 @@ const fast = all.filter((path) => !path.includes(".slow.test."));
 let passed = 0;
 let failed = 0;
 
-/** Runs a command, passes its output on, and gives it back with the exit code. */
-const run = (command, args) =>
+/** Runs a command, passes its output on (at its end when `quiet`), and gives it back with the exit code. */
+const run = (command, args, quiet = false) =>
   new Promise((resolve) => {
     const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
@@ -79,7 +79,7 @@ const run = (command, args) =>
     let text = "";
     const take = (chunk) => {
       text += chunk;
-      process.stdout.write(chunk);
+      if (!quiet) process.stdout.write(chunk);
     };
     child.stdout.on("data", take);
     child.stderr.on("data", take);
@@ -94,11 +94,12 @@ async function check(title, args) {
 }
 
 /** Tests of one run are counted by its summary; a run that dies without one counts as failed. */
-async function suite(title, files, args) {
+async function suite(title, files, args, beside = false) {
   if (!files.length) return;
-  say(title);
+  if (!beside) say(title);
   const started = Date.now();
-  const { code, text } = await run(bun, ["test", ...args, ...files]);
+  const { code, text } = await run(bun, ["test", ...args, ...files], beside);
+  if (beside) say(`${title}\n${text}`);
   const count = (word) => Number([...text.matchAll(new RegExp(`^\\s*(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
   const [good, bad] = [count("pass"), count("fail")];
   passed += good;
@@ -106,12 +107,24 @@ async function suite(title, files, args) {
   console.log(`${title}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
+/** Slow files wait more than they work: two beside each other. Those that measure come first, and alone. */
+async function slowSuites() {
+  const args = ["--timeout=120000", "--retry=1"];
+  const measures = (file) => file.includes("figures");
+  for (const file of slow.filter(measures)) await suite(file, [file], args);
+  const waiting = slow.filter((file) => !measures(file));
+  const lane = async () => {
+    for (let file = waiting.shift(); file; file = waiting.shift()) await suite(file, [file], args, true);
+  };
+  await Promise.all([lane(), lane()]);
+}
+
 const started = Date.now();
 if (!only.length) {
   for (const name of ["lint", "types", "knip", "floors"]) await check(name, [name]);
 }
 await suite("fast tests", fast, ["--parallel=2", "--timeout=30000", "--retry=1"]);
-for (const file of slow) await suite(file, [file], ["--timeout=120000", "--retry=1"]);
+await slowSuites();
 
 console.log(`\nall in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 console.log(`${passed} passed, ${failed} failed`);
