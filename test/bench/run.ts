@@ -3,6 +3,7 @@ import { benchBridge } from "./bridge";
 import { benchHttp } from "./http";
 import { benchKhala } from "./khala";
 import { benchLogIns } from "./log-ins";
+import { benchMiddleware } from "./middleware";
 import { report } from "./report";
 import { benchSize } from "./size";
 import { benchStart } from "./start";
@@ -13,6 +14,7 @@ const all: Record<string, () => Parameters<typeof report>[0]> = {
   size: benchSize,
   start: benchStart,
   http: benchHttp,
+  middleware: benchMiddleware,
   throttle: benchThrottle,
   "log-ins": benchLogIns,
   bridge: benchBridge,
