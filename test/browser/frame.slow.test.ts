@@ -187,21 +187,24 @@ describe("large JSON", () => {
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowRight");
-    const place = page.locator(".json-place code");
-    await page.waitForFunction(() => document.querySelector(".json-place code")?.textContent === "$.users[0].id");
+    const placeIs = (path: string) =>
+      page.waitForFunction((want) => document.querySelector(".json-place code")?.textContent === want, path);
+    const copied = (text: string) =>
+      page.waitForFunction(async (want) => (await navigator.clipboard.readText()) === want, text);
+    await placeIs("$.users[0].id");
     await page.keyboard.press("ArrowLeft");
-    await page.waitForFunction(() => document.querySelector(".json-place code")?.textContent === "$.users[0]");
+    await placeIs("$.users[0]");
     await page.keyboard.press("ArrowLeft");
     await page.waitForFunction(() => document.activeElement?.getAttribute("aria-expanded") === "false");
 
     await page.getByLabel("Search in Result").fill("user 117");
     await page.getByText("1 of 1", { exact: true }).waitFor();
-    expect(await place.textContent()).toBe("$.users[117].name");
+    await placeIs("$.users[117].name");
     await item(/user 117/).waitFor();
     await page.getByRole("button", { name: "Copy path" }).click();
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("$.users[117].name");
+    await copied("$.users[117].name");
     await page.getByRole("button", { name: "Copy value" }).click();
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("user 117");
+    await copied("user 117");
     for (const theme of ["light", "dark"]) {
       await page.evaluate((name) => {
         document.documentElement.classList.remove("light", "dark");
