@@ -107,16 +107,17 @@ async function suite(title, files, args, beside = false) {
   console.log(`${title}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
-/** Slow files wait more than they work: two beside each other. Those that measure come first, and alone. */
+/** Slow files wait more than they work: those with a browser and those without run beside each other. What measures comes first, alone. */
 async function slowSuites() {
   const args = ["--timeout=120000", "--retry=1"];
   const measures = (file) => file.includes("figures");
+  const browses = (file) => file.includes("/browser/") || file.includes("/journey/");
   for (const file of slow.filter(measures)) await suite(file, [file], args);
   const waiting = slow.filter((file) => !measures(file));
-  const lane = async () => {
-    for (let file = waiting.shift(); file; file = waiting.shift()) await suite(file, [file], args, true);
+  const lane = async (files) => {
+    for (const file of files) await suite(file, [file], args, true);
   };
-  await Promise.all([lane(), lane()]);
+  await Promise.all([lane(waiting.filter(browses)), lane(waiting.filter((file) => !browses(file)))]);
 }
 
 const started = Date.now();
