@@ -255,6 +255,9 @@ describe("desktop notifications", () => {
     await page.goto("/pair");
     await ready(page);
     await page.getByRole("link", { name: "And now" }).waitFor();
+    await page.waitForFunction(
+      () => (globalThis as { __oa?: { khala: { state: string } } }).__oa?.khala.state === "live",
+    );
     await hide(true);
     await next.ask(1, "git push", "item_1");
     while ((await shown()).length === 0) await Bun.sleep(20);
