@@ -71,8 +71,10 @@ export function startBridge(options: BridgeOptions): Bridge {
   /** The log's end when this session attached: what is older was said to another. */
   let attachedSeq = 0;
   let seenSeq = 0;
-  /** Updates that came while attaching: the pending requests are older than they. */
+  /** Updates that came while attaching or reading the log: what these bring is older than they. */
   let held: Update[] | null = null;
+  /** Meanwhile another session was named; only the worker as it stands afterwards tells whose it is. */
+  let doubted = false;
   let finish: (code: number) => void = () => {};
   const ended = new Promise<number>((resolve) => {
     finish = resolve;
@@ -134,8 +136,7 @@ export function startBridge(options: BridgeOptions): Bridge {
         replaced();
         return;
       }
-      screen.say("The worker was stopped from the server.");
-      void shutdown(0, true);
+      stoppedByServer();
     },
   });
   const event = (type: string, payload: Json, taken?: () => void) =>
@@ -176,10 +177,22 @@ export function startBridge(options: BridgeOptions): Bridge {
     void shutdown(0, true);
   }
 
+  function stoppedByServer(): void {
+    if (stopping) return;
+    screen.say("The worker was stopped from the server.");
+    void shutdown(0, true);
+  }
+
   /** Another bridge attached: what is asked from now on is its to do. */
-  function summary(snapshot: Json): void {
+  function isAnothers(snapshot: Json): boolean {
     const executor = text(object(snapshot.executor).session_id);
-    if (!held && snapshot.worker_id === workerId && executor && executor !== sessionId) replaced();
+    return snapshot.worker_id === workerId && executor !== null && executor !== sessionId;
+  }
+
+  function summary(snapshot: Json): void {
+    if (!isAnothers(snapshot)) return;
+    if (held) doubted = true;
+    else replaced();
   }
 
   // ── Codex ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -239,10 +252,29 @@ export function startBridge(options: BridgeOptions): Bridge {
         session_id: sessionId,
       });
     }
+    if (doubted) await checkStanding();
     requests.takePending(pending);
+    release();
+  }
+
+  function release(): void {
     const waiting = held ?? [];
     held = null;
     for (const one of waiting) update(one);
+  }
+
+  /** Whether this worker still runs, and here. */
+  async function checkStanding(): Promise<void> {
+    doubted = false;
+    const worker = object(object(await server.get(workerPath)).data);
+    if (worker.status === "stopped") stoppedByServer();
+    else if (isAnothers(worker)) replaced();
+  }
+
+  /** Attaching would start a stopped worker again and take a replaced one back, so that is looked at first. */
+  async function attachAgain(): Promise<void> {
+    await checkStanding();
+    if (!stopping) await attach();
   }
 
   function update(one: Update): void {
@@ -258,29 +290,51 @@ export function startBridge(options: BridgeOptions): Bridge {
     seenSeq = Math.max(seenSeq, seq);
     if (type === "worker.request") requests.take(payload as unknown as Request);
     else if (type === "worker.event") phone(payload);
-    else if (type === "worker.stopped" && seq > attachedSeq && !stopping) {
-      screen.say("The worker was stopped from the server.");
-      void shutdown(0, true);
+    else if (type === "worker.stopped" && seq > attachedSeq) stoppedByServer();
+  }
+
+  const poller = setInterval(() => void poll(), options.pollMs ?? 2000);
+  let reading: Promise<unknown> = Promise.resolve();
+
+  /** One read or attachment at a time. */
+  function alone(work: () => Promise<void>): Promise<void> {
+    const done = reading.then(work);
+    reading = done.catch(() => {});
+    return done;
+  }
+
+  /** Reads what the log says since the last event seen (codex-chat 2.4). */
+  async function catchUp(): Promise<void> {
+    held ??= [];
+    try {
+      for (let more = true; more && !stopping; ) {
+        const page = object(object(await server.get(`${workerPath}/stream?cursor=${seenSeq}`)).data);
+        if (isAnothers(object(page.snapshot))) replaced();
+        for (const entry of page.events as { seq: number; event_type: string; payload: Json }[])
+          logged(entry.seq, entry.event_type, entry.payload);
+        more = page.has_more === true;
+      }
+      if (doubted) await checkStanding();
+    } catch (error) {
+      if (!(error instanceof Refused && error.status === 410)) throw error;
+      await attachAgain();
+    } finally {
+      held = held?.filter(({ payload }) => payload?.worker_id !== workerId || (payload.seq ?? 0) > seenSeq) ?? null;
+      release();
     }
   }
 
-  const laterOn = (error: unknown) => screen.debug(`poll failed: ${reason(error)}`);
-  const poller = setInterval(() => void poll(), options.pollMs ?? 2000);
   let polling = false;
 
-  /** While no socket can be opened, the log is read (codex-chat 2.4). */
+  /** While no socket can be opened, the log is read every two seconds. */
   async function poll(): Promise<void> {
     if (stopping || polling || !khala || khala.isLive()) return;
     polling = true;
     try {
-      const page = object(object(await server.get(`${workerPath}/stream?cursor=${seenSeq}`)).data);
-      summary(object(page.snapshot));
-      for (const entry of page.events as { seq: number; event_type: string; payload: Json }[])
-        logged(entry.seq, entry.event_type, entry.payload);
+      await alone(catchUp);
     } catch (error) {
       if (isRejected(error)) rejected(reason(error));
-      else if (error instanceof Refused && error.status === 410) await attach().catch(laterOn);
-      else laterOn(error);
+      else screen.debug(`poll failed: ${reason(error)}`);
     } finally {
       polling = false;
     }
@@ -356,9 +410,9 @@ export function startBridge(options: BridgeOptions): Bridge {
         void shutdown(1, true);
       },
       state: (state, why) => screen.debug(`khala ${state}${why ? `: ${why}` : ""}`),
-      async live(fresh) {
-        if (fresh) await attach().catch(refusedAttach);
-        else summary(object(object(await server.get(workerPath)).data));
+      live(since) {
+        if (since === "watermark") return checkStanding();
+        return alone(since === "now" ? catchUp : attachAgain).catch(refusedAttach);
       },
     });
   }

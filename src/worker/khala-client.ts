@@ -8,8 +8,8 @@ export interface Update {
 }
 
 interface Handlers {
-  /** Subscribed. `fresh`: nothing is known of what came before, so pending requests must be fetched. */
-  live(fresh: boolean): Promise<void>;
+  /** Subscribed since the last watermark, since now (what came before must be read), or with a gap that no log can fill. */
+  live(since: "watermark" | "now" | "gap"): Promise<void>;
   update(update: Update): void;
   /** How a worker of this user stands now. */
   summary(snapshot: Record<string, unknown>): void;
@@ -109,7 +109,7 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
     };
     /** Whether the access itself is over, or only this session of it, is told by asking for the next token. */
     const reauth = () => end("the session of this socket ended", 0);
-    const subscribe = (resume: number | "head") => {
+    const subscribe = (resume: number | "head", gap = false) => {
       send(
         "sync:subscribe",
         { topics: [topic, summaries], resume_after: { [topic]: resume, [summaries]: "head" }, replay_batch_size: 200 },
@@ -122,7 +122,7 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
           const marks = (response.current_watermarks ?? []) as { topic: string; watermark: number }[];
           const mark = marks.find((one) => one.topic === topic);
           if (watermark === null || resume === "head") watermark = mark?.watermark ?? 0;
-          handlers.live(resume === "head").then(
+          handlers.live(gap ? "gap" : resume === "head" ? "now" : "watermark").then(
             () => {
               if (over) return;
               failures = 0;
@@ -141,7 +141,7 @@ export function createKhalaClient(server: Server, handlers: Handlers): KhalaClie
     const stale = () => {
       live = false;
       watermark = null;
-      subscribe("head");
+      subscribe("head", true);
     };
 
     ws.onopen = () =>

@@ -436,7 +436,7 @@ describe("when the server misbehaves", () => {
     test(`another bridge attaches, ${sockets ? "told by the socket" : "found by polling"}: this one ends and runs nothing more`, async () => {
       at.server.sockets = sockets;
       const bridge = await at.start();
-      if (sockets) await at.server.when(() => at.server.attaches.length === 2, "the socket");
+      if (sockets) await at.live();
       at.server.takeOver("session_other");
       at.server.append("worker.request", requestOf("turn/start", { thread_id: "thread_1", text: "x" }));
       expect(await bridge.ended).toBe(0);
@@ -444,6 +444,61 @@ describe("when the server misbehaves", () => {
       expect(at.calls("turn/start")).toHaveLength(0);
     });
   }
+
+  const between = (path: string, act: () => void) => {
+    let done = false;
+    at.server.refuse = (asked) => {
+      if (!done && asked.endsWith(path)) {
+        done = true;
+        act();
+      }
+      return null;
+    };
+  };
+
+  for (const [when, path] of [
+    ["before the socket is there", "/sync/token"],
+    ["while the log is read", "/stream"],
+  ] as const) {
+    test(`stopped ${when}: it stays stopped, and the bridge ends with 0`, async () => {
+      between(path, () => at.server.halt());
+      const bridge = await at.start({ pollMs: 60_000 });
+      expect(await bridge.ended).toBe(0);
+      expect(at.said).toContain("The worker was stopped from the server.");
+      expect(at.server.status).toBe("stopped");
+    });
+
+    test(`taken over ${when}: it stays the other's, and the bridge ends with 0`, async () => {
+      between(path, () => {
+        at.server.takeOver("session_other");
+        at.server.append("worker.request", requestOf("turn/start", { thread_id: "thread_1", text: "x" }));
+      });
+      const bridge = await at.start({ pollMs: 60_000 });
+      expect(await bridge.ended).toBe(0);
+      expect(at.said).toContain("Another bridge took over this worker.");
+      expect(at.server.executor).toBe("session_other");
+      expect(at.calls("turn/start")).toHaveLength(0);
+    });
+  }
+
+  test("asked before the socket is there: run once", async () => {
+    between("/sync/token", () =>
+      at.server.append("worker.request", requestOf("thread/list", {}, { request_id: "req_early" })),
+    );
+    await at.start({ pollMs: 60_000 });
+    expect((await at.server.receipt("req_early")).payload.ok).toBe(true);
+    expect(at.server.attaches).toHaveLength(1);
+  });
+
+  test("stopped while its cursor became stale: it stays stopped", async () => {
+    const bridge = await at.start();
+    await at.live();
+    at.server.nextSubscribe = { code: "stale_cursor", message: "cursor is older than retention floor" };
+    at.server.status = "stopped";
+    at.server.hangUp();
+    expect(await bridge.ended).toBe(0);
+    expect(at.server.status).toBe("stopped");
+  });
 
   test("401 on events ends with 4", async () => {
     const bridge = await at.start();
@@ -454,7 +509,7 @@ describe("when the server misbehaves", () => {
 
   test("a revoked token: the socket says so, the next token is refused, exit 4", async () => {
     const bridge = await at.start();
-    await at.server.when(() => at.server.attaches.length === 2, "the socket");
+    await at.live();
     at.server.refuse = () => refusal(401, "Unauthenticated.");
     at.server.hangUp(4401, "reauth_required");
     expect(await bridge.ended).toBe(4);
@@ -462,28 +517,28 @@ describe("when the server misbehaves", () => {
 
   test("a session that ended alone: a new token, and on", async () => {
     await at.start();
-    await at.server.when(() => at.server.attaches.length === 2, "the socket");
+    await at.live();
     at.server.hangUp(4401, "reauth_required");
     expect((await turn("hello")).payload.ok).toBe(true);
   });
 
   test("a restarted server: the socket comes back and goes on from its watermark", async () => {
     await at.start();
-    await at.server.when(() => at.server.attaches.length === 2, "the socket");
+    await at.live();
     at.server.hangUp();
     at.server.append("worker.request", requestOf("thread/list", {}, { request_id: "req_between" }));
     await at.server.receipt("req_between");
-    expect(at.server.attaches).toHaveLength(2);
+    expect(at.server.attaches).toHaveLength(1);
   });
 
   test("a stale cursor: attached again, pending requests taken", async () => {
     await at.start();
-    await at.server.when(() => at.server.attaches.length === 2, "the socket");
+    await at.live();
     at.server.nextSubscribe = { code: "stale_cursor", message: "cursor is older than retention floor" };
     at.server.pending = [requestOf("thread/list", {}, { request_id: "req_missed" })];
     at.server.hangUp();
     await at.server.receipt("req_missed");
-    expect(at.server.attaches.length).toBeGreaterThan(2);
+    expect(at.server.attaches).toHaveLength(2);
   });
 
   test("no socket at all: the log is polled", async () => {

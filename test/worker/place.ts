@@ -16,6 +16,8 @@ export interface Place {
   env: Record<string, string | undefined>;
   said: string[];
   start(over?: Partial<BridgeOptions>, env?: Record<string, string>): Promise<Bridge>;
+  /** Waits until the bridge listens on its socket. */
+  live(): Promise<void>;
   /** What Codex was called with, in order. */
   calls(method?: string): Json[];
   close(): Promise<void>;
@@ -63,6 +65,9 @@ export function place(): Place {
       });
       while (!ended && !said.some((line) => line.startsWith("Connected to"))) await Bun.sleep(5);
       return bridge;
+    },
+    async live() {
+      while (!said.includes("  khala live")) await Bun.sleep(5);
     },
     calls(method) {
       const file = join(home, "calls.jsonl");

@@ -26,6 +26,7 @@ export class PlayedServer {
   /** What the next subscribe is answered with in place of ok. */
   nextSubscribe: Json | null = null;
   sockets = true;
+  status = "running";
   /** The session that attached last. */
   executor: string | null = null;
   #open = new Set<ServerWebSocket<undefined>>();
@@ -65,6 +66,7 @@ export class PlayedServer {
     if (path === "/api/runtime/codex/workers") {
       this.attaches.push(body);
       this.executor = body.metadata.session_id;
+      this.status = "running";
       this.#wake();
       return Response.json({ data: { latestSeq: this.log.length, pendingRequests: this.#pending() } }, { status: 202 });
     }
@@ -73,6 +75,7 @@ export class PlayedServer {
       return Response.json({ data: {} }, { status: 202 });
     }
     if (path.endsWith("/stream")) {
+      this.#wake();
       const events = this.log.filter(({ seq }) => seq > Number(query.get("cursor")));
       return Response.json({ data: { events, next_cursor: this.log.length, snapshot: this.#snapshot() } });
     }
@@ -193,9 +196,16 @@ export class PlayedServer {
       ws.send(JSON.stringify([null, null, "sync:v1", "sync:update_batch", { updates: [update] }]));
   }
 
+  /** The worker is stopped, as from the browser. */
+  halt(): void {
+    this.status = "stopped";
+    this.append("worker.stopped", { reason: "requested" });
+  }
+
   #snapshot(): Json {
     return {
       worker_id: workerId,
+      status: this.status,
       latest_seq: this.log.length,
       executor: this.executor ? { session_id: this.executor } : null,
     };
