@@ -130,8 +130,8 @@ interface Steady {
 
 /** Codex prints `rate` deltas a second for some seconds; the log is read as they arrive. */
 async function steady(at: Setup, rate: number, seconds: number): Promise<Steady> {
-  const { latestSeq } = (await at.call("GET", WORKER)) as { latestSeq?: number };
-  let cursor = latestSeq ?? 0;
+  const { latest_seq } = await at.call("GET", WORKER);
+  let cursor = Number(latest_seq);
   const total = rate * seconds;
   const sent: number[] = [];
   const read: number[] = [];
