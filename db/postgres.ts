@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { applicationName, connection, type PostgresOptions } from "./connection";
 import type { Database, Store } from "./database";
 import { reasonOf, StoreError } from "./failure";
+import { preparing } from "./prepared";
 import { alikeRows } from "./rows";
 import { Wire } from "./wire";
 
@@ -90,8 +91,8 @@ export const postgresOf = (store: Store): PostgresOptions | null => opened.get(s
 export async function openPostgres(options: PostgresOptions): Promise<Store> {
   checkUrl(options.url);
   const size = options.poolSize ?? 10;
-  const sql = postgres(options.url, connection(options, size));
-  const replay = postgres(options.url, connection(options, 2, "replay"));
+  const sql = preparing(postgres(options.url, connection(options, size)));
+  const replay = preparing(postgres(options.url, connection(options, 2, "replay")));
   const wire = new Wire(options);
   const close = async () => {
     await wire.close();

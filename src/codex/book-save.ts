@@ -4,13 +4,14 @@ import { codexItems, codexServerRequests, codexThreadMessages, codexThreads, cod
 import type { Book, Draft } from "./book";
 import { outputKept } from "./projection-items";
 
-/** Writes what the reducers changed: for each table at most one insert and one update, whatever the number of rows. */
+/**
+ * Writes what the reducers changed: for each table at most one insert and one update, whatever the number of rows. What does
+ * not refer to each other goes together, which on Postgres is one round trip.
+ */
 export async function saveBook(db: Database, book: Book): Promise<void> {
   await saveThreads(db, book);
   await saveTurns(db, book);
-  await saveItems(db, book);
-  await saveMessages(db, book);
-  await saveServerRequests(db, book);
+  await Promise.all([saveItems(db, book), saveMessages(db, book), saveServerRequests(db, book)]);
   if (book.recount.size) await recount(db, [...book.recount]);
 }
 

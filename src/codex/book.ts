@@ -148,9 +148,12 @@ export async function fillBook(ctx: Context, db: Database, book: Book, wanted: W
   for (const row of turns) book.turns.set(row.id, { row, fresh: false, dirty: false });
   const turnIds = turns.map(({ id }) => id);
   const closes = wanted.closes || wanted.exits;
-  await fillItems(ctx, db, book, turnIds, [...wanted.items], closes);
-  await fillMessages(db, book, threads, turnIds, wanted, closes);
-  await fillServerRequests(db, book, threads, wanted, closes);
+  // Together: on Postgres they share a round trip.
+  await Promise.all([
+    fillItems(ctx, db, book, turnIds, [...wanted.items], closes),
+    fillMessages(db, book, threads, turnIds, wanted, closes),
+    fillServerRequests(db, book, threads, wanted, closes),
+  ]);
 }
 
 async function fillItems(

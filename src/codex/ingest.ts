@@ -103,9 +103,8 @@ async function applyLane(
     return { value: { stored, latestSeq: log.worker.latestSeq } };
   });
   if (log.entries.length) {
-    await saveBook(db, book);
-    await writeReceipts(db, worker.id, lane.finished);
-    await closeLog(ctx, unit, log);
+    const receipts = writeReceipts(db, worker.id, lane.finished);
+    await Promise.all([saveBook(db, book), receipts.then(() => closeLog(ctx, unit, log))]);
   } else if (created) {
     await db.delete(codexWorkers).where(eq(codexWorkers.id, worker.id));
   }

@@ -51,32 +51,37 @@ const announced = ({ workerId }: Worker, { seq, type, payload, occurredAt }: Ent
 
 /** Stores the events and the worker, and collects what Khala announces after the commit (codex-chat 3.9). */
 export async function closeLog(ctx: Context, unit: Unit, log: WorkerLog): Promise<void> {
-  const { worker, entries, now } = log;
+  const { worker, now } = log;
   worker.updatedAt = now;
-  if (entries.length) {
-    const rows = entries.map(({ seq, type, eventId, payload, occurredAt }) => ({
-      seq,
-      type,
-      id: eventId,
-      payload,
-      at: occurredAt.toISOString(),
-    }));
-    await unit.db.execute(sql`
-      insert into codex_worker_events (worker_pk, seq, event_type, event_id, payload, occurred_at, recorded_at)
-      select ${worker.id}::uuid, e.seq, e.type, e.id, e.payload, e.at, ${now.toISOString()}::timestamptz
-      from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-        as e(seq bigint, type text, id text, payload jsonb, at timestamptz)`);
-  }
   const { id, workerId: _, ownerUserId, createdAt: __, ...columns } = worker;
-  const [row] = await unit.db
-    .update(codexWorkers)
-    .set(columns)
-    .where(eq(codexWorkers.id, id))
-    .returning({
-      pending: sql<number>`(select count(*)::int from codex_control_requests r
-        where r.worker_pk = ${id}::uuid and r.finished_at is null)`,
-    });
+  const [, [row]] = await Promise.all([
+    storeEntries(unit, log),
+    unit.db
+      .update(codexWorkers)
+      .set(columns)
+      .where(eq(codexWorkers.id, id))
+      .returning({
+        pending: sql<number>`(select count(*)::int from codex_control_requests r
+          where r.worker_pk = ${id}::uuid and r.finished_at is null)`,
+      }),
+  ]);
   announce(ctx, unit, log, row?.pending ?? 0, ownerUserId);
+}
+
+async function storeEntries(unit: Unit, { worker, entries, now }: WorkerLog): Promise<void> {
+  if (!entries.length) return;
+  const rows = entries.map(({ seq, type, eventId, payload, occurredAt }) => ({
+    seq,
+    type,
+    id: eventId,
+    payload,
+    at: occurredAt.toISOString(),
+  }));
+  await unit.db.execute(sql`
+    insert into codex_worker_events (worker_pk, seq, event_type, event_id, payload, occurred_at, recorded_at)
+    select ${worker.id}::uuid, e.seq, e.type, e.id, e.payload, e.at, ${now.toISOString()}::timestamptz
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      as e(seq bigint, type text, id text, payload jsonb, at timestamptz)`);
 }
 
 function announce(ctx: Context, unit: Unit, { worker, entries, now }: WorkerLog, pending: number, owner: number): void {
