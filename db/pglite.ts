@@ -4,6 +4,7 @@ import { PGlite, type PGliteOptions, type Transaction } from "@electric-sql/pgli
 import { drizzle } from "drizzle-orm/pglite";
 import type { Database, Store } from "./database";
 import { reasonOf, StoreError } from "./failure";
+import { keepStatements } from "./pglite-statements";
 import { alikeRows } from "./rows";
 import { DurableFiles, syncTree, WalSync } from "./walsync";
 
@@ -91,6 +92,10 @@ class DurablePGlite extends PGlite {
     }
     return result;
   }
+
+  override execProtocolStream: PGlite["execProtocolStream"] = keepStatements((message, options) =>
+    super.execProtocolStream(message, options),
+  );
 
   override query: PGlite["query"] = (...args) => this.settled(super.query(...args));
 
