@@ -101,13 +101,20 @@ async function toDom(at: Setup, count: number): Promise<number[]> {
     await send(at, "rate 50 5");
     await page.goto(`/chat/${THREAD}`);
     await page.locator(".said", { hasText: "d4t" }).waitFor();
+    await page.waitForFunction(
+      () => (globalThis as unknown as { __oa?: { khala: { state: string } } }).__oa?.khala.state === "live",
+    );
     await page.evaluate(() => {
       const seen: Record<string, number> = {};
+      const since = performance.timeOrigin + performance.now();
       Object.assign(globalThis, { seen });
       new MutationObserver(() => {
         const last = [...document.querySelectorAll(".said .prose")].at(-1)?.textContent?.slice(-300) ?? "";
         const now = performance.timeOrigin + performance.now();
-        for (const [, mark = "", sent] of last.matchAll(/d(\d+)t([\d.]+);/g)) seen[mark] ??= now - Number(sent);
+        for (const [, mark = "", sent] of last.matchAll(/d(\d+)t([\d.]+);/g)) {
+          // The answer of before has marks of the same names.
+          if (Number(sent) > since) seen[mark] ??= now - Number(sent);
+        }
       }).observe(document.body, { subtree: true, childList: true, characterData: true });
     });
     await send(at, `rate 50 ${count}`);
