@@ -51,6 +51,8 @@ export function createContext(parts: Omit<Context, "commit" | "db">): Context {
     ...parts,
     db: store.db,
     async commit<T>(work: (unit: Unit) => Promise<T>): Promise<T> {
+      // Inside the transaction it would be too late: the embedded database has one connection, which the queue needs too.
+      await jobs.opening();
       const events: NewEvent[] = [];
       const audits: AuditRecord[] = [];
       const queued: { kind: string; payload: unknown; options: JobOptions | undefined }[] = [];

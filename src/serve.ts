@@ -146,7 +146,7 @@ async function startSteps(
   });
   const facts = { version: executable.version, buildId: executable.buildId, schemaVersion: schemaVersion() };
   const load = () => ({ sockets: app.sockets.connections.size, ...subscriptionCounts(khala) });
-  await Promise.all([jobs.start({ run: options.jobs !== false }), khala.join(facts, load), app.start()]);
+  await Promise.all([khala.join(facts, load), app.start()]);
   undo.push({ name: "rollout", run: () => app.stop() });
   undo.push({ name: "jobs", run: () => jobs.stop(1000) });
 
@@ -154,6 +154,9 @@ async function startSteps(
   const server = listen(bind, app, { reusePort: options.reusePort === true, draining: () => draining });
   undo.push({ name: "listener", run: async () => void (await server.stop(true)) });
   khala.publishOn(server);
+  // The queue opens while the first requests are answered; what wants to store a job waits for it.
+  const queue = jobs.start({ run: options.jobs !== false });
+  queue.catch(() => {});
   const listening = "socket" in bind ? `unix:${bind.socket}` : addressOf(bind.host, server.port as number);
   if (!config.APP_URL && !("socket" in bind)) url = listening;
 
@@ -162,6 +165,7 @@ async function startSteps(
     const stopOps = await serveOps({ path, executable, config, folder, store, ctx, khala });
     undo.push({ name: "operator commands", run: stopOps });
   }
+  await queue;
   const owner = await announceOwner(ctx, folder);
   const notes = notesOf(config, { workspace, fullAccess: options.workerFullAccess === true });
   const readyMs = performance.now() - began;

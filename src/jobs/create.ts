@@ -58,6 +58,7 @@ export function createJobs(options: JobsOptions): Jobs {
   const running = new Map<string, Running>();
   const slots = createSlots(concurrency);
   let boss: PgBoss | null = null;
+  let opening: Promise<void> | null = null;
   let due: Due | null = null;
   let gauges: Timer | null = null;
   let stopping = false;
@@ -182,6 +183,26 @@ export function createJobs(options: JobsOptions): Jobs {
     }
   }
 
+  async function open(runs: boolean): Promise<void> {
+    for (const kind of schedules.keys()) if (!kinds.has(kind)) throw new Error(`no job kind ${kind}`);
+    const opened = await openBoss(store, runs, options.scheduleSeconds ?? 5);
+    opened.on("error", (error) => log.error("oa.job", "job queue", { error_message: reasonOf(error) }));
+    opened.on("warning", (warning) => log.debug("oa.job", "job queue", { warning: warning.message }));
+    await opened.start();
+    boss = opened;
+    await declare(opened);
+    if (!runs) return;
+    await schedule(opened);
+    await reclaim();
+    working = runWorkers(opened).catch((error) => log.error("oa.job", "job queue", { error_message: reasonOf(error) }));
+    const wake = (kind: string) => {
+      for (const id of workers.get(kind) ?? []) opened.notifyWorker(id);
+    };
+    due = watchDue(store, [...kinds.keys()], wake);
+    gauges = setInterval(() => void measure().catch(() => {}), GAUGES_MS);
+    gauges.unref();
+  }
+
   return {
     define(kind) {
       if (boss) throw new Error(`${kind.kind}: kinds are declared before the start`);
@@ -208,27 +229,14 @@ export function createJobs(options: JobsOptions): Jobs {
       if (options.startAt) due?.expect(kind, options.startAt);
     },
 
-    async start({ run: runs } = { run: true }) {
-      for (const kind of schedules.keys()) if (!kinds.has(kind)) throw new Error(`no job kind ${kind}`);
-      const opened = await openBoss(store, runs, options.scheduleSeconds ?? 5);
-      opened.on("error", (error) => log.error("oa.job", "job queue", { error_message: reasonOf(error) }));
-      opened.on("warning", (warning) => log.debug("oa.job", "job queue", { warning: warning.message }));
-      await opened.start();
-      boss = opened;
-      await declare(opened);
-      if (!runs) return;
-      await schedule(opened);
-      await reclaim();
-      working = runWorkers(opened).catch((error) =>
-        log.error("oa.job", "job queue", { error_message: reasonOf(error) }),
-      );
-      const wake = (kind: string) => {
-        for (const id of workers.get(kind) ?? []) opened.notifyWorker(id);
-      };
-      due = watchDue(store, [...kinds.keys()], wake);
-      gauges = setInterval(() => void measure().catch(() => {}), GAUGES_MS);
-      gauges.unref();
+    start({ run: runs } = { run: true }) {
+      opening = open(runs).finally(() => {
+        opening = null;
+      });
+      return opening;
     },
+
+    opening: () => opening,
 
     async stop(ms) {
       if (!boss) return;
@@ -254,7 +262,7 @@ export function createJobs(options: JobsOptions): Jobs {
       due = null;
     },
 
-    ready: () => boss !== null && !stopping && (due?.healthy() ?? true),
+    ready: () => boss !== null && !opening && !stopping && (due?.healthy() ?? true),
   };
 }
 

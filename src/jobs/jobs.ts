@@ -27,6 +27,8 @@ export interface Jobs {
   enqueue(db: Database, kind: string, payload: unknown, options?: JobOptions): Promise<void>;
   /** Opens the queue; with `run` false (`serve --no-jobs`, commands) this node only stores jobs. */
   start(options?: { run: boolean }): Promise<void>;
+  /** While `start` is under way, its promise: a transaction that may store a job begins after it. */
+  opening(): Promise<void> | null;
   /** Claims nothing new and waits for what runs, at most `ms`; what still runs then is given back and loses no try. */
   stop(ms: number): Promise<void>;
   /** What `/readyz` says. */

@@ -188,6 +188,7 @@ export async function testApp(engine: Engine, options: TestAppOptions): Promise<
       return Promise.resolve();
     },
     start: () => Promise.resolve(),
+    opening: () => null,
     stop: () => Promise.resolve(),
     ready: () => true,
   };
