@@ -8,8 +8,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import "./db/driver-patch.mjs";
+import { bakeEmpty, bakeTemplate, packTemplate } from "./db/bake";
+import { jobsSchema } from "./db/jobs-schema";
 import { migrations } from "./db/migrations";
-import { bakeEmpty, bakeTemplate, jobsSchema, packTemplate } from "./db/template";
 import manifest from "./package.json";
 import { packFiles, unpackFiles, type WebFile } from "./src/shell/files";
 import { referencePage } from "./src/shell/reference-page";

@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import type { Store } from "./database";
 import { reasonOf, StoreError } from "./failure";
 import { migrations as embedded } from "./migrations";
@@ -72,7 +73,11 @@ const sha256 = (text: string) => new Bun.CryptoHasher("sha256").update(text).dig
 
 const codeOf = (error: unknown) => String((error as { code?: unknown })?.code ?? "");
 
-async function recorded(session: Session): Promise<Recorded[] | null> {
+/** Reading needs no session of its own. */
+type Reader = Pick<Session, "query">;
+const readerOf = (store: Store): Reader => ({ query: (text) => store.rows(sql.raw(text)) as Promise<never> });
+
+async function recorded(session: Reader): Promise<Recorded[] | null> {
   const [found] = await session.query<{ there: boolean }>(
     "select to_regclass('public.schema_migrations') is not null as there",
   );
@@ -82,13 +87,13 @@ async function recorded(session: Session): Promise<Recorded[] | null> {
   );
 }
 
-async function minVersion(session: Session): Promise<number> {
+async function minVersion(session: Reader): Promise<number> {
   const [row] = await session.query<{ min: number }>("select min_schema_version as min from schema_state");
   return row?.min ?? 1;
 }
 
 /** Compares the executable's files with the database. Throws `StoreError` 78 when they contradict each other. */
-async function inspect(session: Session, files: Migration[]): Promise<SchemaStatus> {
+async function inspect(session: Reader, files: Migration[]): Promise<SchemaStatus> {
   const done = new Map((await recorded(session))?.map((row) => [row.name, row]));
   const newest = schemaVersion(files);
   const minimum = done.size ? await minVersion(session) : 1;
@@ -129,14 +134,8 @@ async function inspect(session: Session, files: Migration[]): Promise<SchemaStat
 }
 
 /** What `migrate:status` shows. Reads only. */
-export async function migrationStatus(store: Store, files: Migration[] = embedded): Promise<SchemaStatus> {
-  const session = openSession(store);
-  try {
-    return await inspect(session, files);
-  } finally {
-    await session.end();
-  }
-}
+export const migrationStatus = (store: Store, files: Migration[] = embedded): Promise<SchemaStatus> =>
+  inspect(readerOf(store), files);
 
 /** The files that `migrate` would apply now, in order (`--dry-run`). */
 export async function pendingMigrations(store: Store, options: Pick<MigrateOptions, "files" | "contract" | "to"> = {}) {
@@ -198,20 +197,20 @@ async function refuseForeign(session: Session, files: Migration[]): Promise<void
  */
 export async function migrate(store: Store, options: MigrateOptions): Promise<string[]> {
   const files = options.files ?? embedded;
+  const before = await migrationStatus(store, files);
+  if (!due(before, files, options).length) {
+    if (before.databaseVersion > before.schemaVersion) {
+      const versions = `(${shown(before.databaseVersion)}) than this build (${shown(before.schemaVersion)})`;
+      options.onLine?.(`database is newer ${versions}: mixed-version window`);
+    }
+    return [];
+  }
+  if (options.only === "check") {
+    const names = due(before, files, options).map(({ name }) => name.slice(0, 4));
+    throw new StoreError(78, `migrations are pending (${names.join(", ")})`, "run 'openagents ops migrate'");
+  }
   const session = openSession(store);
   try {
-    const before = await inspect(session, files);
-    if (!due(before, files, options).length) {
-      if (before.databaseVersion > before.schemaVersion) {
-        const versions = `(${shown(before.databaseVersion)}) than this build (${shown(before.schemaVersion)})`;
-        options.onLine?.(`database is newer ${versions}: mixed-version window`);
-      }
-      return [];
-    }
-    if (options.only === "check") {
-      const names = due(before, files, options).map(({ name }) => name.slice(0, 4));
-      throw new StoreError(78, `migrations are pending (${names.join(", ")})`, "run 'openagents ops migrate'");
-    }
     await lock(session, options);
     const status = await inspect(session, files);
     if (!status.databaseVersion) await refuseForeign(session, files);

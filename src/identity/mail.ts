@@ -1,4 +1,3 @@
-import { createTransport } from "nodemailer";
 import type { Context } from "../context";
 import { appKeys, open, seal } from "../keys";
 
@@ -62,6 +61,7 @@ async function sendMail(ctx: Context, mail: Mail): Promise<void> {
   if (!url || !from) throw new MailRefused("mail is not configured");
   if (url.startsWith("resend://")) return sendByResend(ctx, url.slice("resend://".length), from, mail);
   const { to, subject, text, html } = mail;
+  const { createTransport } = await import("nodemailer");
   const transport = createTransport({
     ...smtpOptions(url),
     connectionTimeout: 10_000,

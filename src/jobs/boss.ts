@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
-import { type ConstructorOptions, type Db, fromPglite, PgBoss } from "pg-boss";
-import type { Store } from "../../db/database";
+import { type ConstructorOptions, type Db, fromDrizzle, fromPglite, PgBoss } from "pg-boss";
+import type { Database, Store } from "../../db/database";
+import { JOBS_SCHEMA } from "../../db/jobs-schema";
 import { pgliteOf } from "../../db/pglite";
 import { postgresOf } from "../../db/postgres";
-import { JOBS_SCHEMA } from "../../db/template";
 
 type PGlite = NonNullable<ReturnType<typeof pgliteOf>>;
 
@@ -64,3 +64,6 @@ export async function openBoss(store: Store, run: boolean, scheduleSeconds: numb
     cronWorkerIntervalSeconds: 1,
   });
 }
+
+/** How pg-boss stores a job in a transaction of ours. */
+export const inside = (db: Database): Db => fromDrizzle(db as Parameters<typeof fromDrizzle>[0], sql);

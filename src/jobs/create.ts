@@ -1,10 +1,9 @@
 import { sql } from "drizzle-orm";
-import { fromDrizzle, type JobWithMetadata, type PgBoss, type QueueResult } from "pg-boss";
+import type { JobWithMetadata, PgBoss, QueueResult } from "pg-boss";
 import type { Database, Store } from "../../db/database";
 import { reasonOf } from "../../db/failure";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
-import { openBoss } from "./boss";
 import { type Due, watchDue } from "./due";
 import type { JobKind, JobOptions, Jobs } from "./jobs";
 import { createSlots } from "./slots";
@@ -58,6 +57,7 @@ export function createJobs(options: JobsOptions): Jobs {
   const running = new Map<string, Running>();
   const slots = createSlots(concurrency);
   let boss: PgBoss | null = null;
+  let inside: typeof import("./boss").inside;
   let opening: Promise<void> | null = null;
   let due: Due | null = null;
   let gauges: Timer | null = null;
@@ -185,7 +185,10 @@ export function createJobs(options: JobsOptions): Jobs {
 
   async function open(runs: boolean): Promise<void> {
     for (const kind of schedules.keys()) if (!kinds.has(kind)) throw new Error(`no job kind ${kind}`);
-    const opened = await openBoss(store, runs, options.scheduleSeconds ?? 5);
+    // Loaded when it is needed: pg-boss would take its share of every start.
+    const pgBoss = await import("./boss");
+    inside = pgBoss.inside;
+    const opened = await pgBoss.openBoss(store, runs, options.scheduleSeconds ?? 5);
     opened.on("error", (error) => log.error("oa.job", "job queue", { error_message: reasonOf(error) }));
     opened.on("warning", (warning) => log.debug("oa.job", "job queue", { warning: warning.message }));
     await opened.start();
@@ -221,7 +224,7 @@ export function createJobs(options: JobsOptions): Jobs {
       if (typeof payload !== "object" || Array.isArray(payload))
         throw new Error(`${kind}: a payload is an object or null`);
       await boss.send(kind, payload, {
-        db: fromDrizzle(db as Parameters<typeof fromDrizzle>[0], sql),
+        db: inside(db),
         // Every job has a key, for one queue cannot hold jobs with and without the rule.
         singletonKey: options.key ?? crypto.randomUUID(),
         startAfter: options.startAt,

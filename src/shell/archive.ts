@@ -1,4 +1,4 @@
-import { eq, sql } from "drizzle-orm";
+import { eq, inArray, sql } from "drizzle-orm";
 import type { Store } from "../../db/database";
 import { webAssets } from "../../db/schema/platform";
 import type { Encoding, WebFile, WebFiles } from "./files";
@@ -38,23 +38,20 @@ export function createArchive(store: Store, web: WebFiles): Archive | null {
   return {
     async keep() {
       const { buildId } = web.facts;
-      for (const file of web.files.values()) {
-        if (!file.hashed) continue;
-        const rows = Object.entries(file.variants).map(([encoding, { bytes, etag }]) => ({
-          name: file.path,
-          encoding,
-          mediaType: file.type,
-          etag,
-          bytes,
-          buildId,
-        }));
-        await store.db
-          .insert(webAssets)
-          .values(rows)
-          .onConflictDoUpdate({
-            target: [webAssets.name, webAssets.encoding],
-            set: { buildId, lastBuildSeenAt: sql`now()` },
-          });
+      const hashed = [...web.files.values()].filter((file) => file.hashed);
+      const names = hashed.map(({ path }) => path);
+      const kept = await store.db
+        .update(webAssets)
+        .set({ buildId, lastBuildSeenAt: sql`now()` })
+        .where(inArray(webAssets.name, names))
+        .returning({ name: webAssets.name, encoding: webAssets.encoding });
+      const known = new Set(kept.map(({ name, encoding }) => `${encoding} ${name}`));
+      for (const { path, type, variants } of hashed) {
+        const rows = Object.entries(variants)
+          .filter(([encoding]) => !known.has(`${encoding} ${path}`))
+          .map(([encoding, { bytes, etag }]) => ({ name: path, encoding, mediaType: type, etag, bytes, buildId }));
+        // Another node of this build may be storing the same.
+        if (rows.length) await store.db.insert(webAssets).values(rows).onConflictDoNothing();
       }
     },
 

@@ -1,5 +1,6 @@
 import type { Config } from "../config";
 import type { WebFile, WebFiles } from "./files";
+import { mediaType } from "./media-types";
 import { withVariants } from "./variants";
 
 const text = (file: WebFile) => Buffer.from(file.variants.identity.bytes).toString("utf8");
@@ -9,11 +10,11 @@ export const ROLLBACK_MARK = '["__OA_ROLLBACK_CACHES__"]';
 
 /**
  * The files that depend on the configuration: `manifest.json`, and, where they differ from what was built, the shell (app
- * name) and the service worker (caches that a rollback keeps). Each is compressed once, at start.
+ * name) and the service worker (caches that a rollback keeps). Each is compressed once, when it is first asked for.
  */
 export function startFiles(config: Config, { facts, files: built }: WebFiles): WebFiles {
   const files = new Map(built);
-  const put = (path: string, content: string) => files.set(path, withVariants(path, Buffer.from(content), false));
+  const put = (path: string, content: string) => files.set(path, packedLater(path, Buffer.from(content)));
   const caches = config.OA_ROLLBACK_BUILD_IDS.map((id) => `openagents-web-shell::${id}`);
   const worker = files.get("/sw.js");
   if (worker) put("/sw.js", text(worker).replace(ROLLBACK_MARK, JSON.stringify(caches)));
@@ -21,6 +22,19 @@ export function startFiles(config: Config, { facts, files: built }: WebFiles): W
   if (shell && config.APP_NAME !== "OpenAgents") put("/index.html", named(text(shell), config.APP_NAME));
   put("/manifest.json", manifest(config, { facts, files }, caches));
   return { facts, files };
+}
+
+function packedLater(path: string, bytes: Uint8Array): WebFile {
+  let packed: WebFile | null = null;
+  return {
+    path,
+    type: mediaType(path),
+    hashed: false,
+    get variants() {
+      packed ??= withVariants(path, bytes, false);
+      return packed.variants;
+    },
+  };
 }
 
 const escaped = (name: string) => name.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);

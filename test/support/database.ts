@@ -20,13 +20,14 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
+import { bakeEmpty, bakeTemplate } from "../../db/bake";
 import type { Store } from "../../db/database";
+import { jobsSchema } from "../../db/jobs-schema";
 import { isAlive } from "../../db/lock";
 import { migrate } from "../../db/migrate";
 import { migrations } from "../../db/migrations";
 import { openDatabase } from "../../db/open";
 import type { EngineFiles } from "../../db/pglite";
-import { bakeEmpty, bakeTemplate, jobsSchema } from "../../db/template";
 import { dependencies } from "../../package.json";
 import { takeTurn } from "./turn";
 
