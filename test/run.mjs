@@ -124,7 +124,7 @@ const started = Date.now();
 if (!only.length) {
   for (const name of ["lint", "types", "knip", "floors"]) await check(name, [name]);
 }
-await suite("fast tests", fast, ["--parallel=2", "--timeout=30000", "--retry=1"]);
+await suite("fast tests", fast, ["--parallel=3", "--timeout=30000", "--retry=1"]);
 await slowSuites();
 
 console.log(`\nall in ${((Date.now() - started) / 1000).toFixed(0)} s`);

@@ -12,7 +12,7 @@ import { effortOf, messageText, textProblem, threadIdOf, turnIdOf } from "./meth
 import { failRequests, unfinishedRequests } from "./receipts";
 import type { Command, Submitting } from "./requests";
 import { countMessage, lockOrStartThread, lockThread, type ThreadRow, threadPage, unknownThread } from "./threads";
-import { readTurns } from "./turns";
+import { readTurns } from "./turn-page";
 import type { WorkerLog } from "./worker-log";
 
 /** What a command does besides being sent: rows it makes, and what the caller is told. */

@@ -58,8 +58,8 @@ function threadOf(book: Book, { thread, codexThread }: Notification): Draft<Thre
   return known;
 }
 
-/** The turn that a notification is about: by Codex's id, by ours, else the active one; a new one for a new id. */
-function turnOf(book: Book, thread: Draft<ThreadRow>, { turn, ownTurn }: Notification): Draft<TurnRow> {
+/** The turn that a notification is about: by Codex's id, by ours, else the active one. */
+function knownTurn(book: Book, thread: Draft<ThreadRow>, { turn, ownTurn }: Notification): Draft<TurnRow> | undefined {
   const { threadId, activeTurnId } = thread.row;
   const own = (id: string | null) => {
     const draft = id === null ? undefined : book.turns.get(id);
@@ -67,10 +67,14 @@ function turnOf(book: Book, thread: Draft<ThreadRow>, { turn, ownTurn }: Notific
   };
   const byCodex = turn === null ? undefined : codexTurn(book, threadId, turn);
   const found = byCodex ?? own(turn) ?? merged(book, own(ownTurn)) ?? (turn === null ? own(activeTurnId) : undefined);
-  if (!found) return newTurn(book, threadId, turn);
-  if (turn !== null && turn !== found.row.id && found.row.codexTurnId === null) change(found, { codexTurnId: turn });
+  if (found && turn !== null && turn !== found.row.id && found.row.codexTurnId === null)
+    change(found, { codexTurnId: turn });
   return found;
 }
+
+/** The same, and a new one for a new id. */
+const turnOf = (book: Book, thread: Draft<ThreadRow>, notification: Notification): Draft<TurnRow> =>
+  knownTurn(book, thread, notification) ?? newTurn(book, thread.row.threadId, notification.turn);
 
 const merged = (book: Book, turn: Draft<TurnRow> | undefined) =>
   turn?.row.status === "steered" ? book.turns.get(turn.row.mergedIntoTurnId ?? "") : turn;
@@ -114,7 +118,9 @@ const threadChanges: Record<string, ThreadChange> = {
     if (isJson(usage.total)) {
       change(thread, { tokenUsage: { ...tokenUsage(usage.total), model_context_window: window } });
     }
-    if (isJson(usage.last)) change(turnOf(book, thread, notification), { tokenUsage: tokenUsage(usage.last) });
+    // Codex repeats the last count when it loads a thread: that is no new turn.
+    const turn = isJson(usage.last) ? knownTurn(book, thread, notification) : undefined;
+    if (turn) change(turn, { tokenUsage: tokenUsage(asJson(usage.last)) });
   },
 };
 

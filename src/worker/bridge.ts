@@ -37,6 +37,7 @@ export interface BridgeOptions {
   screen: Screen;
   heartbeatMs?: number;
   pollMs?: number;
+  orphanMs?: number;
 }
 
 export interface Bridge {
@@ -380,7 +381,7 @@ export function startBridge(options: BridgeOptions): Bridge {
   }
 
   async function begin(): Promise<void> {
-    if (journal.crashed?.codexPid) await orphanGone(journal.crashed.codexPid);
+    if (journal.crashed?.codexPid) await orphanGone(journal.crashed.codexPid, options.orphanMs);
     try {
       await process.start();
     } catch (error) {

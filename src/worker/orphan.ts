@@ -1,7 +1,5 @@
 import { readFileSync } from "node:fs";
 
-const patienceMs = 5000;
-
 function commandOf(pid: number): string {
   try {
     if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
@@ -13,9 +11,9 @@ function commandOf(pid: number): string {
 
 /**
  * Waits for the Codex of a killed bridge to end, which it does when its input ends: what it still writes down must be there
- * before the next one looks. One that stays is ended.
+ * before the next one looks. One that stays for `patienceMs` is told to end, and after as long again is killed.
  */
-export async function orphanGone(pid: number): Promise<void> {
+export async function orphanGone(pid: number, patienceMs = 5000): Promise<void> {
   const isThere = () => / app-server( |$)/.test(commandOf(pid));
   const end = (signal: NodeJS.Signals) => {
     try {

@@ -26,10 +26,10 @@ export function retell({ executor, names, event }: Deps, codexThreadId: string, 
 export async function retellCrashed(deps: Deps, pending: Request[]): Promise<void> {
   const { executor } = deps;
   for (const [codexTurnId, { codex_thread_id: threadId, turn_id: turnId }] of executor.journal.crashed?.turns ?? []) {
+    if (turnId) executor.turns.set(codexTurnId, turnId);
     const codex = executor.codex();
     // Its receipt is still missing and brings all of it.
     if (!codex || pending.some((request) => request.turn_id !== null && request.turn_id === turnId)) continue;
-    if (turnId) executor.turns.set(codexTurnId, turnId);
     await loadThread(executor, codex, threadId).catch(() => null);
     const turns = await turnsOf(codex, threadId, 20).catch((): Json[] => []);
     const turn = turns.find(({ id }) => id === codexTurnId);

@@ -64,9 +64,12 @@ export function createServer(url: string, token: string, version: string): Serve
     }
     const date = Date.parse(response.headers.get("date") ?? "");
     if (date) ahead = date - Date.now();
-    const text = await response.text().catch(() => "");
-    const json = parsed(text);
-    if (response.ok) return json;
+    const json = parsed(await response.text().catch(() => ""));
+    if (response.ok) {
+      // Cut off on its way, or the page of something in between.
+      if (json === null) throw new Unreachable("the answer is no JSON");
+      return json;
+    }
     const moved = response.headers.get("location");
     if (moved)
       throw new Refused(response.status, "moved", `it redirects to ${moved}; name that address with --server`, null);

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
 import { launch, open, signIn, type Tab } from "../support/browser";
 import { type Product, startProduct } from "../support/product";
-import { Machine, TurnOf } from "./machine";
+import { addItems, addTurns, begin, openBy, scroll } from "./long";
+import { Machine } from "./machine";
 
 /**
  * What a long conversation costs, printed as figures. What is asserted are counts that no busy machine can spoil (how much
@@ -31,106 +32,86 @@ afterAll(async () => {
   await product?.close();
 });
 
-async function begin(text: string): Promise<TurnOf> {
-  await page.goto("/");
-  await page.getByRole("heading", { name: "Autopilot online." }).waitFor();
-  await page.locator("#chat-input").fill(text);
-  await page.keyboard.press("Enter");
-  const turn = new TurnOf(machine, await machine.next("turn/start"), Math.floor(Math.random() * 1e9));
-  await turn.start();
-  await page.getByText("Applied").waitFor();
-  return turn;
-}
-
-const WORDS = "The check and the insert must be one statement: `on conflict do nothing` says so.\n\n- one\n- two\n\n";
-const items = (n: number) =>
-  n % 4 === 3
-    ? {
-        type: "commandExecution",
-        id: `c${n}`,
-        command: `ls -la ${n}`,
-        cwd: "/w",
-        status: "completed",
-        commandActions: [],
-        aggregatedOutput: "a\nb\nc\n",
-        exitCode: 0,
-        durationMs: 9,
-      }
-    : { type: "agentMessage", id: `a${n}`, text: `Item ${n}: ${WORDS}` };
-
-/** Milliseconds from a click on the sidebar's link to the painted end of that thread. */
-const openBy = (id: string) =>
-  page.evaluate(async (thread) => {
-    const link = document.querySelector<HTMLAnchorElement>(`a[href="/chat/${thread}"]`);
-    const from = performance.now();
-    link?.click();
-    while (!document.querySelector(".row")) await new Promise((done) => setTimeout(done, 0));
-    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-    const main = document.getElementById("oa-main-shell") as HTMLElement;
-    const read = performance
-      .getEntriesByType("resource")
-      .filter(({ name, startTime }) => name.includes(`/api/runtime/threads/${thread}`) && startTime >= from)
-      .at(0)?.duration;
-    return {
-      read: read ?? Number.NaN,
-      ms: performance.now() - from,
-      fromEnd: main.scrollHeight - main.scrollTop - main.clientHeight,
-      nodes: document.querySelectorAll("*").length,
-    };
-  }, id);
-
 test("5,000 items: opens at the end, keeps little in the page, scrolls", async () => {
-  const small = await begin("Small");
+  const small = await begin(page, machine, "Small");
   await small.answer("Short.");
   await small.finish();
-  const big = await begin("Everything");
+  const big = await begin(page, machine, "Everything");
   await big.finish();
-  for (let n = 0; n < 250; n += 1) {
-    const turn = new TurnOf(machine, { ...big.asked, turn_id: null }, 1_000_000 + n);
-    await machine.post([
-      turn.say("turn/started", { turn: { id: turn.codexTurn, startedAt: Math.floor(Date.now() / 1000) } }),
-      ...Array.from({ length: 20 }, (_, k) =>
-        turn.say("item/completed", { item: items(n * 20 + k), completedAtMs: Date.now() }),
-      ),
-      turn.say("turn/completed", {
-        turn: { id: turn.codexTurn, status: "completed", error: null, items: [], durationMs: 900 },
-      }),
-    ]);
-  }
+  await addTurns(machine, big, 250);
   await page.locator(".row", { hasText: "Item 4998:" }).waitFor({ timeout: 60_000 });
   await page.goto("/");
   await page.locator(`a[href="/chat/${big.asked.thread_id}"]`).waitFor();
-  const empty = await openBy(small.asked.thread_id);
+  const empty = await openBy(page, small.asked.thread_id);
   await page.goto("/");
   await page.locator(`a[href="/chat/${big.asked.thread_id}"]`).waitFor();
   await page.waitForTimeout(2000); // the cards' code is fetched in the idle time of the home page
-  const long = await openBy(big.asked.thread_id).catch(async () => {
+  const long = await openBy(page, big.asked.thread_id).catch(async () => {
     throw new Error((await page.locator("main").textContent()) ?? "");
   });
-  const scroll = await page.evaluate(async () => {
-    const main = document.getElementById("oa-main-shell") as HTMLElement;
-    main.dispatchEvent(new WheelEvent("wheel"));
-    const frames: number[] = [];
-    let last = performance.now();
-    let most = 0;
-    for (let n = 0; n < 200; n += 1) {
-      main.scrollTop -= 120;
-      await new Promise((done) => requestAnimationFrame(done));
-      const now = performance.now();
-      frames.push(now - last);
-      last = now;
-      most = Math.max(most, document.querySelectorAll(".row").length);
-    }
-    frames.sort((a, b) => a - b);
-    return { p50: frames[100], p99: frames[197], over50: frames.filter((ms) => ms > 50).length, rows: most };
-  });
+  const { took, rows } = await scroll(page, 120);
   console.log(
-    `open: small ${empty.ms.toFixed(0)} ms, 5,000 items ${long.ms.toFixed(0)} ms (the server's read ${long.read.toFixed(0)}); nodes ${long.nodes}; scroll`,
-    scroll,
+    `open: small ${empty.ms.toFixed(0)} ms, 5,000 items ${long.ms.toFixed(0)} ms (the server's read ${long.read.toFixed(0)}); nodes ${long.nodes}; frames while scrolling p50 ${took[100]?.toFixed(0)}, longest ${took.at(-1)?.toFixed(0)}`,
   );
   expect(long.fromEnd).toBeLessThan(2);
   expect(long.nodes).toBeLessThan(6000);
-  expect(scroll.rows).toBeLessThan(250);
+  expect(rows).toBeLessThan(250);
+  expect(tab.errors).toEqual([]);
+}, 180_000);
+
+test("5,000 items in one turn: its end is read, the rest when somebody goes there", async () => {
+  const turn = await begin(page, machine, "All in one");
+  await addItems(machine, turn, 5000);
+  await page.locator(".row", { hasText: "Item 4998:" }).waitFor({ timeout: 60_000 });
+  await page.goto("/");
+  await page.locator(`a[href="/chat/${turn.asked.thread_id}"]`).waitFor();
+  await page.waitForLoadState("networkidle");
+  const opened = await openBy(page, turn.asked.thread_id);
+  console.log(`open: one turn of 5,000 items ${opened.ms.toFixed(0)} ms (the server's read ${opened.read.toFixed(0)})`);
+  expect(opened.fromEnd).toBeLessThan(2);
+  expect(opened.nodes).toBeLessThan(6000);
+  // What was asked stands before what is not here yet.
+  const order = await page.evaluate(() => {
+    const asked = document.querySelector(".row-you");
+    const gap = document.querySelector(".log-older");
+    return asked && gap ? asked.compareDocumentPosition(gap) === Node.DOCUMENT_POSITION_FOLLOWING : null;
+  });
+  expect(order).toBe(true);
+  await turn.event("item/completed", { item: { type: "agentMessage", id: "new", text: "Said meanwhile" } });
+  await page.locator(".row", { hasText: "Said meanwhile" }).waitFor();
+  // Going up reads on, and nothing moves under the reader.
+  const read = page.waitForResponse((answer) => answer.url().includes("before_item="));
+  await page.evaluate(() => {
+    const main = document.getElementById("oa-main-shell") as HTMLElement;
+    main.dispatchEvent(new WheelEvent("wheel"));
+    const gap = document.querySelector(".log-older") as HTMLElement;
+    main.scrollTop += gap.getBoundingClientRect().bottom + 900;
+  });
+  const inView = () =>
+    page.evaluate(() => {
+      const rows = [...document.querySelectorAll<HTMLElement>(".row")];
+      const row = rows.find((one) => one.getBoundingClientRect().top > 100);
+      return row ? { key: row.dataset.row as string, top: row.getBoundingClientRect().top } : null;
+    });
+  await page.waitForFunction(() => {
+    const tops = [...document.querySelectorAll(".row")].map((row) => row.getBoundingClientRect().top);
+    return tops.some((top) => top > 100 && top < 700);
+  });
+  const before = await inView();
+  await read;
+  await page.waitForFunction(() => document.querySelector(".log-older button"));
+  const after = await page.evaluate(
+    (key) => document.querySelector(`[data-row="${CSS.escape(key)}"]`)?.getBoundingClientRect().top,
+    before?.key ?? "",
+  );
+  expect(Math.abs((after ?? Number.NaN) - (before?.top ?? Number.NaN))).toBeLessThan(3);
+  await page.keyboard.press("ControlOrMeta+f");
+  await page.locator("#find-in-thread").fill("Item 2:");
+  await page.locator(".row", { hasText: "Item 2:" }).waitFor({ timeout: 60_000 });
+  await page.locator(".log-older").waitFor({ state: "detached" });
+  await page.keyboard.press("Escape");
+  await turn.finish();
+  await page.getByText("1250 commands").waitFor();
   expect(tab.errors).toEqual([]);
 }, 180_000);
 
@@ -147,7 +128,7 @@ test("a socket cut again and again: the text is that of an uncut turn", async ()
     // As a network does it: the page is told of a lost connection, nothing more comes from it.
     Object.assign(globalThis, { cut: () => sockets.at(-1)?.close(4000) });
   });
-  const turn = await begin("Cut me");
+  const turn = await begin(page, machine, "Cut me");
   await turn.begin({ type: "agentMessage", id: "a", text: "" });
   const parts = Array.from({ length: 1000 }, (_, n) => `w${n} `);
   let sending = true;
@@ -177,7 +158,7 @@ test("a socket cut again and again: the text is that of an uncut turn", async ()
 }, 120_000);
 
 test("from the machine's post to the page: how long a delta takes", async () => {
-  const turn = await begin("Quick");
+  const turn = await begin(page, machine, "Quick");
   await turn.begin({ type: "agentMessage", id: "a", text: "" });
   await turn.event("item/agentMessage/delta", { itemId: "a", delta: "start " });
   await page.locator(".said", { hasText: "start" }).waitFor();

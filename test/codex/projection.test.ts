@@ -202,6 +202,14 @@ describe("turns", () => {
     expect(thread(made).tokenUsage).toMatchObject({ total_tokens: 9, model_context_window: 1000 });
   });
 
+  test("a count that Codex repeats for a turn nobody knows makes no turn", () => {
+    const made = book();
+    const usage = { totalTokens: 5 };
+    say(made, "thread/tokenUsage/updated", { turnId: "of_before", tokenUsage: { last: usage, total: usage } });
+    expect(made.turns.size).toBe(1);
+    expect(thread(made).tokenUsage).toMatchObject({ total_tokens: 5 });
+  });
+
   test("error counts unless Codex tries again; the status is left to turn/completed", () => {
     const error = { message: "boom", codexErrorInfo: { httpConnectionFailed: {} }, additionalDetails: "d" };
     expect(turn(say(book(), "error", { error, willRetry: true })).error).toBeNull();

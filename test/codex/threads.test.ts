@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { eq } from "drizzle-orm";
 import { codexItems, codexThreads, codexTurns } from "../../db/schema/codex";
-import { codexThread, codexTurn, notified, onBothEngines, threadsPath, workersPath } from "./world";
+import { codexThread, codexTurn, notified, onBothEngines, session, threadsPath, workersPath } from "./world";
 
 onBothEngines("threads", (world) => {
   const say = (as: { token: string }, id: string, text: unknown, more = {}) =>
@@ -249,6 +249,91 @@ onBothEngines("threads", (world) => {
     expect(seen).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
     const one = (await get(ann, `${threadsPath}/thread_long/items?turn_id=${all.turns[0].id}`)).json.data;
     expect(one.items).toHaveLength(2);
+  });
+
+  test("a page of about so many items: long turns are read in parts, and every item comes once", async () => {
+    const { person, get, app } = world();
+    const ann = await person();
+    for (let i = 0; i < 3; i++) await say(ann, "thread_wide", `m${i}`);
+    const path = `${threadsPath}/thread_wide`;
+    const ids = (await get(ann, path)).json.data.turns.map(({ id }: { id: string }) => id) as string[];
+    const sizes = [3, 10, 2];
+    await app.ctx.db.insert(codexItems).values(
+      ids.flatMap((turnId, turn) =>
+        Array.from({ length: sizes[turn] as number }, (_, position) => ({
+          threadId: "thread_wide",
+          turnId,
+          itemId: `i${position}`,
+          position,
+          type: position ? "webSearch" : "userMessage",
+          status: "completed",
+          payload: { position },
+        })),
+      ),
+    );
+    const pages: [string, number[]][][] = [];
+    const seen = new Set<string>();
+    let query = "";
+    for (;;) {
+      const { turns, next_cursor, next_item } = (await get(ann, `${path}?items=5${query}`)).json.data;
+      pages.push(
+        turns.map(({ id, items }: { id: string; items: { position: number }[] }) => [
+          `turn ${ids.indexOf(id)}`,
+          items.map(({ position }) => position),
+        ]),
+      );
+      for (const { id, items } of turns) for (const { position } of items) seen.add(`${ids.indexOf(id)} ${position}`);
+      if (!next_cursor) break;
+      query = `&before=${next_cursor}${next_item === null ? "" : `&before_item=${next_item}`}`;
+    }
+    expect(pages).toEqual([
+      [
+        ["turn 1", [0, 7, 8, 9]],
+        ["turn 2", [0, 1]],
+      ],
+      [["turn 1", [0, 2, 3, 4, 5, 6]]],
+      [
+        ["turn 0", [0, 1, 2]],
+        ["turn 1", [0, 1]],
+      ],
+    ]);
+    expect(seen.size).toBe(15);
+    const exact = (await get(ann, `${path}?items=2`)).json.data;
+    expect([exact.turns.length, exact.next_cursor, exact.next_item]).toEqual([1, ids[2], null]);
+    const whole = (await get(ann, `${path}?items=15`)).json.data;
+    expect([whole.turns.length, whole.next_cursor, whole.next_item]).toEqual([3, null, null]);
+    for (const wrong of ["items=0", "items=x", `before=${ids[1]}&before_item=-1`])
+      expect((await get(ann, `${path}?${wrong}`)).status).toBe(422);
+  });
+
+  test("a question is on the page of what it is about; an open one at the end", async () => {
+    const { person, attach, runningTurn, events, get } = world();
+    const ann = await person();
+    await attach(ann, "desktopw:asks");
+    await runningTurn(ann, "desktopw:asks", "thread_asks");
+    const at = { threadId: codexThread, turnId: codexTurn };
+    const ask = (n: number) =>
+      notified(
+        "item/commandExecution/requestApproval",
+        { ...at, itemId: `c${n}`, command: "ls" },
+        { server_request_id: `${session}:${n}` },
+      );
+    const command = (n: number) =>
+      notified("item/started", { ...at, item: { type: "commandExecution", id: `c${n}`, command: "ls" } });
+    await events(ann, "desktopw:asks", ...[0, 1, 2, 3].flatMap((n) => [command(n), ask(n)]));
+    await events(
+      ann,
+      "desktopw:asks",
+      notified("serverRequest/resolved", { ...at, requestId: 1 }, { server_request_id: `${session}:1` }),
+    );
+    const asked = async (query: string) =>
+      (await get(ann, `${threadsPath}/thread_asks?${query}`)).json.data.turns
+        .at(-1)
+        .server_requests.map((one: { server_request_id: string }) => one.server_request_id.split(":")[1]);
+    expect(await asked("")).toEqual(["0", "1", "2", "3"]);
+    expect(await asked("items=2")).toEqual(["0", "2", "3"]);
+    const { next_cursor, next_item } = (await get(ann, `${threadsPath}/thread_asks?items=2`)).json.data;
+    expect(await asked(`items=5&before=${next_cursor}&before_item=${next_item}`)).toContain("1");
   });
 
   test("an interrupt during streaming keeps what was said", async () => {

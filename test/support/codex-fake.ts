@@ -182,6 +182,9 @@ const methods: Record<string, (id: unknown, params: Json) => unknown> = {
     if (!threads[String(threadId)]) return refuse(id, `no rollout found for thread id ${threadId}`);
     loaded.add(String(threadId));
     write({ id, result: opened(String(threadId)) });
+    const last = threads[String(threadId)]?.at(-1);
+    const tokenUsage = { total: { totalTokens: 15 }, last: { totalTokens: 15 }, modelContextWindow: null };
+    if (last) notify("thread/tokenUsage/updated", { threadId, turnId: last.id, tokenUsage });
   },
   "thread/list": (id, params) =>
     write({ id, result: { data: Object.keys(threads).map(threadOf), nextCursor: null, seen: params } }),

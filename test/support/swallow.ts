@@ -38,7 +38,8 @@ export function startRelay(target: string, swallow: (path: string, body: string)
       }
       const headers = new Headers(request.headers);
       headers.delete("host");
-      return fetch(target + pathname + search, { method: request.method, headers, ...(body ? { body } : {}) });
+      const asked = { method: request.method, headers, decompress: false, ...(body ? { body } : {}) };
+      return fetch(target + pathname + search, asked);
     },
     websocket: {
       open(ws) {

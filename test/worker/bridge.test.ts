@@ -490,6 +490,16 @@ describe("when the server misbehaves", () => {
     expect(at.server.attaches).toHaveLength(1);
   });
 
+  for (const path of ["/sync/token", "/stream", "/workers"]) {
+    test(`a page of something in between where ${path} should answer: tried again`, async () => {
+      let pages = 2;
+      at.server.refuse = (asked) => (asked.endsWith(path) && pages-- > 0 ? new Response("<h1>Sign in</h1>") : null);
+      await at.start({ pollMs: 60_000 });
+      await at.live();
+      expect((await turn("hello")).payload.ok).toBe(true);
+    });
+  }
+
   test("stopped while its cursor became stale: it stays stopped", async () => {
     const bridge = await at.start();
     await at.live();
@@ -599,7 +609,11 @@ describe("after a bridge was killed", () => {
 
   test("between turn/start and its receipt: not run again, the receipt comes from Codex's turn", async () => {
     killed(
-      { threads: { thread_1: "ct" }, requests: { req_lost: "executing" } },
+      {
+        threads: { thread_1: "ct" },
+        requests: { req_lost: "executing" },
+        turns: { old_turn: { codex_thread_id: "ct", turn_id: "turn_lost" } },
+      },
       { ct: [{ id: "old_turn", status: "inProgress", items: [user, answer] }] },
     );
     at.server.pending = [lost];
@@ -611,6 +625,9 @@ describe("after a bridge was killed", () => {
       turn: { id: "turn_lost" },
       steered: false,
     });
+    // What Codex says when it loads the thread comes before the receipt, and is said of our turn.
+    const counted = await at.server.notification("thread/tokenUsage/updated");
+    expect(counted.payload.params).toMatchObject({ turnId: "old_turn", turn_id: "turn_lost" });
     const end = await completed("old_turn");
     expect(end.payload.params).toMatchObject({ status: "interrupted", turn_id: "turn_lost" });
     expect(agentText()).toBe("half an ans");
@@ -672,7 +689,7 @@ describe("after a bridge was killed", () => {
       "",
     ]);
     killed({ codex_pid: orphan.pid }, {});
-    const bridge = at.start();
+    const bridge = at.start({ orphanMs: 200 });
     await orphan.exited;
     expect(orphan.signalCode).toBe("SIGKILL");
     await at.server.notification("codex/exited");

@@ -1,8 +1,9 @@
-import { accept, further, messageBy } from "./control";
+import { accept, further } from "./control";
 import { count, type Fields, fields, instant, isFields, list, strings, text } from "./fields";
 import { errorOf, planOf, tokens } from "./readings";
 import {
   type Ask,
+  type Before,
   emptyTranscript,
   type Item,
   noChanges,
@@ -10,7 +11,7 @@ import {
   type Turn,
   type TurnStatus,
 } from "./transcript";
-import { dropItem, itemKey, itemStatus, newItem, newTurn, turnBy, userText } from "./turns";
+import { itemKey, itemStatus, newItem, newTurn, turnBy, userText } from "./turns";
 
 const turnStatuses = ["queued", "in_progress", "completed", "interrupted", "failed", "steered"] as const;
 const turnStatus = (raw: unknown): TurnStatus => turnStatuses.find((status) => status === raw) ?? "completed";
@@ -24,7 +25,7 @@ export function fromSnapshot(threadId: string, data: unknown): Transcript {
   const transcript = emptyTranscript(threadId);
   readHead(transcript, fields(body.thread), body);
   for (const raw of list(body.turns)) addSnapshotTurn(transcript, fields(raw));
-  transcript.before = text(body, "next_cursor");
+  transcript.before = readBefore(body);
   for (const [workerId, seq] of Object.entries(fields(body.event_seqs))) {
     if (typeof seq === "number") transcript.applied.set(workerId, seq);
   }
@@ -33,26 +34,10 @@ export function fromSnapshot(threadId: string, data: unknown): Transcript {
   return transcript;
 }
 
-/** Puts an older page before what is here. Turns that are here already stay as they are. */
-export function prependSnapshot(transcript: Transcript, data: unknown): void {
-  const body = fields(data);
-  const older = emptyTranscript(transcript.threadId);
-  for (const raw of list(body.turns)) addSnapshotTurn(older, fields(raw));
-  const fresh = older.turns.filter((turn) => !turnBy(transcript, turn.id));
-  transcript.turns.unshift(...fresh);
-  for (const turn of fresh) {
-    for (const key of turn.items) {
-      const item = older.items.get(key);
-      if (!item) continue;
-      if (item.messageId) {
-        const steered = messageBy(transcript, { messageId: item.messageId });
-        if (steered) dropItem(transcript, steered, noChanges());
-      }
-      transcript.items.set(key, item);
-    }
-  }
-  for (const ask of older.asks.values()) if (!transcript.asks.has(ask.id)) transcript.asks.set(ask.id, ask);
-  transcript.before = text(body, "next_cursor");
+/** Where what a snapshot has begins. */
+export function readBefore(body: Fields): Before | null {
+  const turn = text(body, "next_cursor");
+  return turn ? { turn, item: count(body, "next_item") } : null;
 }
 
 function readHead(transcript: Transcript, thread: Fields, body: Fields): void {
@@ -70,7 +55,7 @@ function readHead(transcript: Transcript, thread: Fields, body: Fields): void {
   };
 }
 
-function addSnapshotTurn(transcript: Transcript, raw: Fields): void {
+export function addSnapshotTurn(transcript: Transcript, raw: Fields): void {
   const id = text(raw, "id");
   if (!id) return;
   const status = turnStatus(raw.status);

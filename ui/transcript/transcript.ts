@@ -110,6 +110,12 @@ export interface RateLimit {
   windowMinutes: number | null;
 }
 
+/** Where what is here begins: with a turn, or inside it with the item of a position. */
+export interface Before {
+  turn: string;
+  item: number | null;
+}
+
 export interface Transcript {
   threadId: string;
   codexThreadId: string | null;
@@ -125,8 +131,8 @@ export interface Transcript {
   turns: Turn[];
   items: Map<string, Item>;
   asks: Map<string, Ask>;
-  /** Older turns exist on the server before the first one here. */
-  before: string | null;
+  /** Where the server has more, before what is here. */
+  before: Before | null;
   /** Applied events: worker id → seq. */
   applied: Map<string, number>;
   /** An event was missed: the snapshot has to be read again. */

@@ -110,19 +110,30 @@ export type Turn = Static<typeof Turn>;
  * The thread read. `event_seqs` (ours, additive) is worker id → `latest_seq` of the caller's workers, read in the same
  * snapshot of the database as everything else (one repeatable-read transaction): a client applies exactly the events after
  * it, so that no delta between snapshot and tail is lost or counted twice. `token_usage` and `model_context_window` are the
- * thread's last `thread/tokenUsage/updated`.
+ * thread's last `thread/tokenUsage/updated`. `next_item` (ours, additive): the oldest turn begins here with the item of that
+ * position, and the turns before `next_cursor` begin with what it lacks.
  */
 export const ThreadSnapshot = t.Object({
   thread: Thread,
   turns: t.Array(Turn),
   next_cursor: NullableText,
+  next_item: t.Union([t.Integer({ minimum: 0 }), t.Null()]),
   event_seqs: t.Record(t.String(), t.Integer({ minimum: 0 }), { examples: [{ "desktopw:shared": 12 }] }),
   token_usage: t.Union([TokenUsage, t.Null()]),
   model_context_window: t.Union([t.Integer(), t.Null()]),
 });
 export type ThreadSnapshot = Static<typeof ThreadSnapshot>;
 
-export const TurnPage = t.Object({ limit: pageLimit(100, 20), before: optionalText(64) });
+/**
+ * `items` and `before_item` (ours, additive): a page of about so many items, whose oldest turn may lack its first ones; the next
+ * page is then asked for with `before` and `before_item`.
+ */
+export const TurnPage = t.Object({
+  limit: pageLimit(100, 20),
+  before: optionalText(64),
+  items: t.Optional(t.Integer({ minimum: 1, maximum: 5000 })),
+  before_item: t.Optional(t.Integer({ minimum: 0, maximum: 2_147_483_647 })),
+});
 export type TurnPage = Static<typeof TurnPage>;
 
 export const ItemPage = t.Object({

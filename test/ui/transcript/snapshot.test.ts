@@ -4,8 +4,9 @@ import { apply } from "../../../ui/transcript/apply";
 import type { WorkerEvent } from "../../../ui/transcript/event";
 import { toJson, toMarkdown } from "../../../ui/transcript/export";
 import { find } from "../../../ui/transcript/find";
-import { fromSnapshot, prependSnapshot } from "../../../ui/transcript/snapshot";
-import { emptyTranscript, plain, type Transcript } from "../../../ui/transcript/transcript";
+import { keepOlder, prependSnapshot } from "../../../ui/transcript/older";
+import { fromSnapshot } from "../../../ui/transcript/snapshot";
+import { emptyTranscript, noChanges, plain, type Transcript } from "../../../ui/transcript/transcript";
 import { Stream } from "./stream";
 
 const at = "2026-02-22T00:00:00.000Z";
@@ -163,9 +164,69 @@ describe("messages in a snapshot", () => {
       text: "more",
       payload: { type: "userMessage", clientId: "m2" },
     };
-    prependSnapshot(state, snapshot([turn("t1", { items: [item] })], 1));
+    prependSnapshot(state, snapshot([turn("t1", { items: [item] })], 1), noChanges());
     expect(words(state)).toEqual(["more"]);
     expect(state.before).toBeNull();
+  });
+});
+
+describe("a turn that is read in parts", () => {
+  const row = (id: string) => ({
+    item_id: id,
+    type: id.startsWith("u") ? "userMessage" : "agentMessage",
+    status: "completed",
+    text: id,
+    payload: {},
+  });
+  const part = (ids: string, more: Record<string, unknown> = {}) =>
+    snapshot([turn("t", { items: ids.split(" ").map(row) })], 1, more);
+  const read = (ids: string, nextItem: number | null, nextCursor: string | null = "t") =>
+    fromSnapshot("thread_1", part(ids, { next_cursor: nextCursor, next_item: nextItem }));
+
+  test("what it lacked comes between what the person wrote and what follows", () => {
+    const state = read("u0 a7 u8 a9", 7);
+    const changes = noChanges();
+    prependSnapshot(state, part("u0 u1 a5 a6 u8", { next_cursor: "t", next_item: 5 }), changes);
+    expect(words(state)).toEqual(["u0", "u1", "a5", "a6", "a7", "u8", "a9"]);
+    expect(state.before).toEqual({ turn: "t", item: 5 });
+    expect([...changes.turns]).toEqual(["t"]);
+    const last = snapshot(
+      [turn("s", { items: [row("b0")] }), turn("t", { items: ["u0", "u1", "a4", "u8"].map(row) })],
+      1,
+    );
+    prependSnapshot(state, last, noChanges());
+    expect(words(state)).toEqual(["b0", "u0", "u1", "a4", "a5", "a6", "a7", "u8", "a9"]);
+    expect(state.before).toBeNull();
+  });
+
+  test("read anew, it keeps what was read before", () => {
+    const next = read("u0 a6 a7 a8", 6);
+    keepOlder(next, read("u0 a1 a2 a6 a7", 1));
+    expect(words(next)).toEqual(["u0", "a1", "a2", "a6", "a7", "a8"]);
+    expect(next.before).toEqual({ turn: "t", item: 1 });
+  });
+
+  test("with a gap between the two, only the new is kept: it can be read from there", () => {
+    const next = read("u0 a6 a7", 6);
+    keepOlder(next, read("u0 a1 a2", 1));
+    expect(words(next)).toEqual(["u0", "a6", "a7"]);
+    expect(next.before).toEqual({ turn: "t", item: 6 });
+  });
+
+  test("cut or whole, in whatever parts: the same in the end", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 7 }), (count, size) => {
+        const all = ["u0", ...Array.from({ length: count }, (_, n) => `a${n + 1}`)];
+        const page = (to: number) => {
+          const from = Math.max(0, to - size);
+          const ids = from > 0 ? ["u0", ...all.slice(from, to).filter((id) => id !== "u0")] : all.slice(0, to);
+          return part(ids.join(" "), from > 0 ? { next_cursor: "t", next_item: from } : {});
+        };
+        const state = fromSnapshot("thread_1", page(all.length));
+        while (state.before) prependSnapshot(state, page(state.before.item as number), noChanges());
+        expect(words(state)).toEqual(all);
+      }),
+    );
   });
 });
 

@@ -8,9 +8,11 @@ import { recoveries } from "../../status";
 import { apply } from "../../transcript/apply";
 import { accept, messageBy } from "../../transcript/control";
 import { readEvent, subjectOf, type WorkerEvent } from "../../transcript/event";
-import { fromSnapshot, prependSnapshot } from "../../transcript/snapshot";
+import { keepOlder, prependSnapshot } from "../../transcript/older";
+import { fromSnapshot } from "../../transcript/snapshot";
 import {
   type Ask,
+  type Before,
   type Changes,
   emptyTranscript,
   type Item,
@@ -44,12 +46,12 @@ export interface Head {
   running: Turn | null;
   queued: Turn | null;
   pending: Ask[];
-  before: string | null;
+  before: Before | null;
 }
 
-/** Turns in the first read, and in each older page: small ones keep scrolling smooth. */
-const TURNS = 20;
-const OLDER = 10;
+/** Turns, and about how many items, in the first read and in each older page: small ones keep scrolling smooth. */
+const NEWEST = { limit: 20, items: 400 };
+const OLDER = { limit: 10, items: 200 };
 const AGAIN_MS = 2000;
 
 /**
@@ -139,7 +141,7 @@ export class Conversation {
     this.#load = own;
     this.#kept = [];
     const { data, failure } = await api.get<{ data: unknown }>(path`/api/runtime/threads/${this.threadId}`, {
-      query: { limit: TURNS },
+      query: NEWEST,
       signal: own.signal,
     });
     if (own.signal.aborted || this.#load !== own) return;
@@ -165,11 +167,11 @@ export class Conversation {
     if (!before || this.loadingOlder.peek()) return false;
     this.loadingOlder.value = true;
     const { data, failure } = await api.get<{ data: unknown }>(path`/api/runtime/threads/${this.threadId}`, {
-      query: { limit: OLDER, before },
+      query: { ...OLDER, before: before.turn, ...(before.item === null ? {} : { before_item: before.item }) },
     });
     if (failure) showChatError(this.threadId, failure);
     if (data && this.#state.before === before) {
-      prependSnapshot(this.#state, data.data);
+      prependSnapshot(this.#state, data.data, this.#changes);
       this.#changes.order = true;
       this.#changes.head = true;
       this.draw();
@@ -259,20 +261,7 @@ export class Conversation {
     const old = this.#state;
     for (const event of kept) apply(next, event);
     next.gap = false;
-    const first = next.turns[0];
-    const at = first ? old.turns.findIndex(({ id }) => id === first.id) : -1;
-    if (at > 0) {
-      const older = old.turns.slice(0, at);
-      next.turns.unshift(...older);
-      for (const turn of older) {
-        for (const key of turn.items) {
-          const item = old.items.get(key);
-          if (item) next.items.set(key, item);
-        }
-      }
-      for (const ask of old.asks.values()) if (!next.asks.has(ask.id)) next.asks.set(ask.id, ask);
-      next.before = old.before;
-    }
+    keepOlder(next, old);
     next.rateLimit ??= old.rateLimit;
     if (next.usage.window === null) next.usage = { ...next.usage, window: old.usage.window };
     this.#state = next;

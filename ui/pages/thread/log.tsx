@@ -1,5 +1,5 @@
 import "./thread.css";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { announce } from "../../parts/announce";
 import { mac } from "../../shell/keys";
 import { hash } from "../../shell/router";
@@ -7,6 +7,7 @@ import { AskCard } from "./ask";
 import type { LogProps } from "./chat";
 import type { Conversation } from "./conversation";
 import { FindBar, findOpen, openFind } from "./find";
+import { Older } from "./older";
 import { reveal } from "./reveal";
 import { TurnView } from "./turn";
 
@@ -28,7 +29,7 @@ export function Log({ talk }: LogProps) {
   return (
     <>
       {findOpen.value && <FindBar talk={talk} />}
-      {before && from === 0 && <Older talk={talk} />}
+      {before?.item === null && from === 0 && <Older talk={talk} before={before} />}
       {ids.length === 0 && talk.phase.value.kind === "ready" && (
         <p class="log-empty">No transcript messages yet for this thread.</p>
       )}
@@ -57,48 +58,6 @@ function useFirstThingsFirst(count: number): number {
     return () => cancelAnimationFrame(frame);
   }, [any]);
   return all ? 0 : Math.max(0, count - FIRST);
-}
-
-/** Reads older turns before the reader gets there. */
-function Older({ talk }: { talk: Conversation }) {
-  const ref = useRef<HTMLDivElement>(null);
-  const busy = talk.loadingOlder.value;
-  const first = talk.turnIds.value[0];
-  const height = useRef(0);
-  useEffect(() => {
-    const element = ref.current;
-    const main = document.getElementById("oa-main-shell");
-    if (!element || !main) return;
-    const observer = new IntersectionObserver(
-      ([seen]) => {
-        if (!seen?.isIntersecting) return;
-        // The browser keeps the place of what is read, except at the very top.
-        if (main.scrollTop === 0) main.scrollTop = 1;
-        height.current = main.scrollHeight;
-        void talk.older();
-      },
-      { root: main, rootMargin: "1200px 0px" },
-    );
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [first]);
-  useLayoutEffect(() => {
-    const main = document.getElementById("oa-main-shell");
-    if (!main || height.current === 0 || CSS.supports("overflow-anchor", "auto")) return;
-    main.scrollTop += main.scrollHeight - height.current;
-    height.current = 0;
-  }, [first]);
-  return (
-    <div ref={ref} class="log-older" role="status">
-      {busy ? (
-        "Loading earlier messages…"
-      ) : (
-        <button type="button" class="button small quiet" onClick={() => void talk.older()}>
-          Load earlier messages
-        </button>
-      )}
-    </div>
-  );
 }
 
 /** `Ctrl/Cmd+F` searches the thread: the browser's own search sees neither folded nor distant parts. */

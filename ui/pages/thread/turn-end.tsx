@@ -15,6 +15,9 @@ export function TurnEnd({ talk, turn, last }: { talk: Conversation; turn: Turn; 
   const [plan, showPlan] = useRemembered(talk, `plan ${turn.id}`, false);
   const [diff, showDiff] = useRemembered(talk, `diff ${turn.id}`, false);
   const summary = summarise(talk.transcript, turn);
+  const { before } = talk.head.value;
+  // Counted from what is here.
+  const more = before?.turn === turn.id && before.item !== null ? "+" : "";
   if (turn.status === "queued") return null;
   const never = turn.startedAt === null && turn.durationMs === null && summary.items === 0;
   return (
@@ -30,13 +33,13 @@ export function TurnEnd({ talk, turn, last }: { talk: Conversation; turn: Turn; 
               aria-expanded={turn.diff ? diff : undefined}
               onClick={() => (turn.diff ? showDiff(!diff) : go(summary.firstFile))}
             >
-              {summary.files} {summary.files === 1 ? "file" : "files"} changed{" "}
+              {`${summary.files}${turn.diff ? "" : more}`} {summary.files === 1 ? "file" : "files"} changed{" "}
               <Counts added={summary.added} removed={summary.removed} />
             </button>
           )}
           {summary.commands > 0 && (
             <button type="button" class="link-button" onClick={() => go(summary.firstCommand)}>
-              {summary.commands} {summary.commands === 1 ? "command" : "commands"}
+              {`${summary.commands}${more}`} {summary.commands === 1 ? "command" : "commands"}
               {summary.failed > 0 && <span class="tone-bad"> ({summary.failed} failed)</span>}
             </button>
           )}

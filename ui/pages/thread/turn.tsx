@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { duration } from "../../parts/clock";
 import { Contain } from "../../parts/contain";
 import { Icon } from "../../parts/icons";
@@ -8,6 +8,7 @@ import { AskCard } from "./ask";
 import type { Conversation } from "./conversation";
 import { estimate } from "./estimate";
 import { ItemView } from "./item";
+import { Older } from "./older";
 import { RawCard } from "./raw";
 import { TurnEnd } from "./turn-end";
 import { CHUNK, Windowed } from "./windowed";
@@ -36,8 +37,10 @@ export function TurnView(props: Props) {
 const END_PX = 40;
 
 function Parts({ talk, turn, last, recent }: Props & { turn: Turn }) {
-  const chunks: string[][] = [];
-  for (let n = 0; n < turn.items.length; n += CHUNK) chunks.push(turn.items.slice(n, n + CHUNK));
+  const { before } = talk.head.value;
+  const cut = before?.turn === turn.id && before.item !== null ? before : null;
+  const lead = cut ? leading(talk, turn) : [];
+  const chunks = useChunks(turn.items.slice(lead.length));
   const asks = asksOf(talk, turn);
   const placed = new Set(turn.items);
   const loose = asks.filter((ask) => !ask.itemId || !placed.has(`${turn.id}/${ask.itemId}`));
@@ -48,8 +51,17 @@ function Parts({ talk, turn, last, recent }: Props & { turn: Turn }) {
   }
   return (
     <div class="turn">
+      {lead.map((key) => (
+        <Row key={key} talk={talk} itemKey={key} lastTurn={last} asks={by.get(key)} />
+      ))}
+      {cut && <Older talk={talk} before={cut} />}
       {chunks.map((keys, n) => (
-        <Windowed key={n} keys={keys} open={recent && n >= chunks.length - 2} estimate={() => estimate(talk, keys)}>
+        <Windowed
+          key={keys[0]}
+          keys={keys}
+          open={recent && n >= chunks.length - 2}
+          estimate={() => estimate(talk, keys)}
+        >
           {() => keys.map((key) => <Row key={key} talk={talk} itemKey={key} lastTurn={last} asks={by.get(key)} />)}
         </Windowed>
       ))}
@@ -63,6 +75,23 @@ function Parts({ talk, turn, last, recent }: Props & { turn: Turn }) {
       )}
     </div>
   );
+}
+
+/** What the person wrote, at the head of a turn that lacks what came after it. */
+function leading(talk: Conversation, turn: Turn): string[] {
+  const end = turn.items.findIndex((key) => talk.transcript.items.get(key)?.type !== "userMessage");
+  return turn.items.slice(0, end < 0 ? turn.items.length : end);
+}
+
+/** Rows that come and go together. What is put before the first ones leaves the stretches behind it as they are. */
+function useChunks(keys: string[]): string[][] {
+  const anchor = useRef(keys[0]);
+  const place = anchor.current === undefined ? -1 : keys.indexOf(anchor.current);
+  if (place < 0) anchor.current = keys[0];
+  const short = Math.max(0, place) % CHUNK;
+  const chunks = short ? [keys.slice(0, short)] : [];
+  for (let n = short; n < keys.length; n += CHUNK) chunks.push(keys.slice(n, n + CHUNK));
+  return chunks;
 }
 
 const asksOf = (talk: Conversation, turn: Turn) =>
