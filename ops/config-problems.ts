@@ -4,6 +4,7 @@ import { Exit } from "../src/exit";
 import { providerProblems } from "../src/identity/providers";
 import { readAppKey } from "../src/keys";
 import { ConfigError } from "../src/settings";
+import { spansProblems } from "../src/telemetry/spans";
 
 export interface Problem {
   level: "error" | "warning";
@@ -43,7 +44,7 @@ export function configProblems(
     if (!(thrown instanceof Exit)) throw thrown;
     problems.push(error(thrown.message));
   }
-  return [...problems, ...providerProblems(config).map(error)];
+  return [...problems, ...[...providerProblems(config), ...spansProblems(config)].map(error)];
 }
 
 function laravelHint(env: Record<string, string | undefined>): string {

@@ -59,6 +59,7 @@ export async function openPlace({ executable, config: given, folder, migrated, i
     await ctx.jobs.start({ run: false });
     undo.push(() => ctx.jobs.stop(0));
     undo.push(() => ctx.analytics.flush());
+    undo.push(() => ctx.spans?.flush() ?? Promise.resolve());
     return { executable, config, folder, store, ctx, khala, close };
   } catch (error) {
     await close();

@@ -8,6 +8,7 @@ import { createKhala, type KhalaNode } from "./khala/node";
 import { createAnalytics } from "./telemetry/analytics";
 import type { Log } from "./telemetry/log";
 import { createMetrics } from "./telemetry/metrics";
+import { createSpans, type Spans } from "./telemetry/spans";
 
 export interface Assembled {
   ctx: Context;
@@ -20,11 +21,15 @@ export async function assemble(parts: {
   store: Store;
   log: Log;
   appUrl(): string;
+  version?: string;
 }): Promise<Assembled> {
   const { config, store, log, appUrl } = parts;
   const now = () => new Date();
   const metrics = createMetrics();
-  const outbound = createOutbound(log, metrics);
+  // Each needs the other: calls are spans, and spans go out by a call.
+  let spans: Spans | null = null;
+  const outbound = createOutbound(log, metrics, (span) => spans?.record(span));
+  spans = createSpans({ config, outbound, log, metrics, version: parts.version });
   const khala = await createKhala({ config, store, log, metrics });
   const uncounted = (error: unknown) => {
     metrics.count("http_throttle_errors_total");
@@ -39,6 +44,7 @@ export async function assemble(parts: {
     log,
     metrics,
     analytics: createAnalytics({ config, outbound, log, metrics, now }),
+    spans,
     khala,
     jobs: createJobs({ store, log, metrics, concurrency: config.OA_JOBS_CONCURRENCY }),
     outbound,

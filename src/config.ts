@@ -93,6 +93,7 @@ export const settings = {
   POSTHOG_API_KEY: secret(),
   POSTHOG_HOST: text("https://us.i.posthog.com"),
   POSTHOG_DISABLED: maybeFlag(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: maybe(),
 
   // http-platform.md 5
   OA_TRUSTED_PROXIES: list("loopback"),

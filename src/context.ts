@@ -9,6 +9,7 @@ import type { Analytics } from "./telemetry/analytics";
 import { type AuditRecord, announceAudit, storeAudit } from "./telemetry/audit";
 import type { Log } from "./telemetry/log";
 import type { Metrics } from "./telemetry/metrics";
+import type { Spans } from "./telemetry/spans";
 
 /**
  * One transaction and what must follow it. `append`, `audit` and `enqueue` only collect: `commit` writes them as its last
@@ -37,6 +38,8 @@ export interface Context {
   log: Log;
   metrics: Metrics;
   analytics: Analytics;
+  /** Traces on their way to a collector; null when there is none. */
+  spans: Spans | null;
   khala: Khala;
   jobs: Jobs;
   outbound: Outbound;

@@ -27,6 +27,7 @@ import { runWorkerBeside } from "./serve-worker";
 import { ConfigError } from "./settings";
 import { watchSignals } from "./signals";
 import { createLog } from "./telemetry/log";
+import { spansProblems } from "./telemetry/spans";
 
 /** What `serve` was told on the command line (ops-data 2.6). */
 export interface ServeOptions {
@@ -99,7 +100,7 @@ async function startSteps(
   if (options.seed !== undefined && !options.dev) throw new Exit(2, "--seed needs --dev", "it is for trials only");
   const { config: read, warnings } = loadConfiguration({ flags: flagsOf(options, env), env, file: options.config });
   const bind = bindOf(read, options);
-  const wrong = providerProblems(read);
+  const wrong = [...providerProblems(read), ...spansProblems(read)];
   if (wrong.length) throw new ConfigError(wrong);
   const workspace = options.worker ? workspaceOf(options.workspace) : null;
   const folder = dataFolder(read, env);
@@ -130,7 +131,7 @@ async function startSteps(
   });
 
   let url = config.APP_URL?.replace(/\/+$/, "") ?? "http://localhost";
-  const { ctx, khala } = await assemble({ config, store, log, appUrl: () => url });
+  const { ctx, khala } = await assemble({ config, store, log, appUrl: () => url, version: executable.version });
   const { jobs } = ctx;
   undo.push({ name: "khala", run: () => khala.stop() });
   if (options.seed !== undefined) await seedFrom(ctx, options.seed);
@@ -227,6 +228,7 @@ async function startSteps(
           },
           { name: "jobs", run: () => jobs.stop(config.OA_SHUTDOWN_TIMEOUT_MS - 5000) },
           { name: "analytics", run: () => ctx.analytics.flush() },
+          { name: "traces", run: () => ctx.spans?.flush() ?? Promise.resolve() },
           { name: "khala", run: () => khala.stop() },
           { name: "rollout", run: () => app.stop() },
           ...undo.filter((step) => step.name === "operator commands"),

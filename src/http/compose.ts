@@ -2,6 +2,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import type { Config } from "../config";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
+import type { Spans } from "../telemetry/spans";
 import { addressSet } from "./address";
 import { type Entry, entry, type Peer } from "./entry";
 import type { Guards } from "./guards";
@@ -18,6 +19,7 @@ export interface Platform {
   now(): Date;
   log: Log;
   metrics: Metrics;
+  spans?: Spans | null;
   throttle: Throttle;
 }
 
@@ -67,6 +69,7 @@ export function compose(
     config: ctx.config,
     log: ctx.log,
     metrics: ctx.metrics,
+    spans: ctx.spans ?? null,
     reception: { trusted: addressSet(ctx.config.OA_TRUSTED_PROXIES), hosts: servedHosts(ctx.config, loopback) },
     routes,
     before: before ?? (() => null),

@@ -2,6 +2,7 @@ import type { Config } from "../config";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
 import { redact } from "../telemetry/redact";
+import type { Span, Spans } from "../telemetry/spans";
 import { remembering } from "./address";
 import { baseHeaders, failure, respond } from "./answer";
 import { hasCors } from "./cors";
@@ -25,6 +26,8 @@ export interface Entry {
   config: Config;
   log: Log;
   metrics: Metrics;
+  /** Where spans go, when somebody collects them. */
+  spans: Spans | null;
   reception: Reception;
   routes: RouteTable;
   /** Answers before any route: sockets, health, files, pages. Null = go on to the routes. */
@@ -206,7 +209,12 @@ const shown = remembering(redact);
 const quiet = (path: string) => path.startsWith("/assets/") || hostless.has(path);
 
 /** Metrics and the access line of a finished request (http-platform 3.10). */
-function observe({ log, metrics, errors }: Entry, request: Request, state: RequestState, response: Response): void {
+function observe(
+  { log, metrics, errors, spans }: Entry,
+  request: Request,
+  state: RequestState,
+  response: Response,
+): void {
   const { facts, caller, path, route } = state;
   const { method } = request;
   const { status } = response;
@@ -217,6 +225,7 @@ function observe({ log, metrics, errors }: Entry, request: Request, state: Reque
   const bytesOut = method === "HEAD" ? 0 : state.bytesOut;
   if (state.bytesIn) metrics.count("http_request_bytes", none, state.bytesIn);
   if (bytesOut) metrics.count("http_response_bytes", none, bytesOut);
+  if (spans && facts.sampled && !quiet(path)) spans.record(spanOf(state, method, status, duration));
   const level = quiet(path) && status < 400 ? "debug" : "info";
   if (!log.writes(level)) return;
   const client = request.headers.get("x-client");
@@ -242,3 +251,21 @@ function observe({ log, metrics, errors }: Entry, request: Request, state: Reque
     limiter: state.limiter ?? undefined,
   });
 }
+
+const spanOf = ({ facts, route }: RequestState, method: string, status: number, durationMs: number): Span => ({
+  traceId: facts.traceId,
+  spanId: facts.spanId,
+  parentId: facts.parentSpanId,
+  kind: "server",
+  name: `${method} ${route}`,
+  startedAt: Date.now() - durationMs,
+  durationMs,
+  attributes: {
+    "http.request.method": method,
+    "http.route": route,
+    "http.response.status_code": status,
+    "url.scheme": facts.scheme,
+    "oa.request_id": redact(facts.requestId),
+  },
+  failed: status >= 500,
+});

@@ -3,6 +3,10 @@ export interface Facts {
   requestId: string;
   traceId: string;
   spanId: string;
+  /** The span that asked; null where the trace begins here. */
+  parentSpanId: string | null;
+  /** Whether whoever asked wants the trace recorded. */
+  sampled: boolean;
   /** `tracestate` of a valid trace, for calls that go on from here. */
   traceState: string | null;
   /** Client address after the trusted-proxy walk, RFC 5952. */

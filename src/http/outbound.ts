@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
+import type { Span } from "../telemetry/spans";
 
 export interface OutboundRequest {
   /** Label in metrics and logs: `workos`, `posthog`, … */
@@ -9,12 +10,12 @@ export interface OutboundRequest {
   url: string;
   headers?: Record<string, string>;
   json?: unknown;
-  /** A body that is text already, instead of `json`. */
-  body?: string;
+  /** A body that is text or bytes already, instead of `json`. */
+  body?: string | Uint8Array;
   timeoutMs: number;
   maxBytes?: number;
   /** The request that makes this call: its id and trace go with it. A call without one begins a trace of its own. */
-  from?: { requestId: string; traceId?: string; traceState?: string | null };
+  from?: { requestId: string; traceId?: string; spanId?: string; sampled?: boolean; traceState?: string | null };
 }
 
 export interface OutboundResponse {
@@ -44,14 +45,16 @@ export class OutboundError extends Error {
   }
 }
 
-export function createOutbound(log: Log, metrics: Metrics): Outbound {
+/** @param record told of each call as a span of its trace. */
+export function createOutbound(log: Log, metrics: Metrics, record: (span: Span) => void = () => {}): Outbound {
   return {
     async call(request) {
-      const { service, method, url } = request;
+      const { service, method, url, from } = request;
       const started = performance.now();
+      const at = { traceId: from?.traceId ?? random(16), spanId: random(8), sampled: from?.sampled ?? true };
       let status = "failed";
       try {
-        const response = await send(request);
+        const response = await send(request, at);
         status = String(response.status);
         return response;
       } finally {
@@ -66,24 +69,52 @@ export function createOutbound(log: Log, metrics: Metrics): Outbound {
           path: pathname,
           status,
           duration_ms: Math.round(duration * 10) / 10,
-          request_id: request.from?.requestId,
-          trace_id: request.from?.traceId,
+          request_id: from?.requestId,
+          trace_id: from?.traceId,
         });
+        // What carries the spans makes none.
+        if (service !== "otlp" && at.sampled) {
+          record({
+            ...at,
+            parentId: from?.spanId ?? null,
+            kind: "client",
+            name: `${method} ${service}`,
+            startedAt: Date.now() - duration,
+            durationMs: duration,
+            attributes: {
+              "http.request.method": method,
+              "server.address": host,
+              "peer.service": service,
+              ...(status === "failed" ? {} : { "http.response.status_code": Number(status) }),
+            },
+            failed: status === "failed" || Number(status) >= 400,
+          });
+        }
       }
     },
   };
 }
 
-async function send({
-  method,
-  url,
-  headers,
-  json,
-  body = json === undefined ? undefined : JSON.stringify(json),
-  timeoutMs,
-  maxBytes = 1_048_576,
-  from,
-}: OutboundRequest): Promise<OutboundResponse> {
+const random = (bytes: number): string => randomBytes(bytes).toString("hex");
+
+/** Where a call stands in its trace. */
+interface Place {
+  traceId: string;
+  spanId: string;
+  sampled: boolean;
+}
+
+async function send(request: OutboundRequest, { traceId, spanId, sampled }: Place): Promise<OutboundResponse> {
+  const {
+    method,
+    url,
+    headers,
+    json,
+    body = json === undefined ? undefined : JSON.stringify(json),
+    timeoutMs,
+    maxBytes = 1_048_576,
+    from,
+  } = request;
   try {
     const response = await fetch(url, {
       method,
@@ -93,12 +124,12 @@ async function send({
         "user-agent": "OpenAgents",
         accept: "application/json",
         ...(json === undefined ? {} : { "content-type": "application/json" }),
-        traceparent: `00-${from?.traceId ?? randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`,
+        traceparent: `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`,
         ...(from ? { "x-request-id": from.requestId } : {}),
         ...(from?.traceState ? { tracestate: from.traceState } : {}),
         ...headers,
       },
-      ...(body === undefined ? {} : { body }),
+      ...(body === undefined ? {} : { body: body as BodyInit }),
     });
     const text = await readText(response, maxBytes);
     return { status: response.status, headers: response.headers, text, json: parsed(text) };

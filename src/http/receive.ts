@@ -1,7 +1,7 @@
 import type { Config } from "../config";
 import { type AddressSet, canonicalAddress, clientAddress, remembering } from "./address";
 import type { Facts } from "./facts";
-import { traceIdOf, traceStateOf } from "./trace";
+import { parentOf, traceStateOf } from "./trace";
 
 /** What the platform needs to know to read the facts of a request. */
 export interface Reception {
@@ -71,6 +71,13 @@ function hex(digits: number): string {
   return pool.slice(taken - digits, taken);
 }
 
+interface Trace {
+  id: string;
+  span: string;
+  parent: string | null;
+  sampled: boolean;
+}
+
 /** The facts of a request; what most requests never ask for is read when it is first asked for. */
 class ReceivedFacts implements Facts {
   readonly requestId: string;
@@ -81,7 +88,7 @@ class ReceivedFacts implements Facts {
   readonly startedAt = performance.now();
   readonly #headers: Headers;
   #cookies: Record<string, string> | null = null;
-  #trace: { id: string; span: string } | null = null;
+  #trace: Trace | null = null;
 
   constructor(request: Request, peer: string | null, reception: Reception) {
     const { headers } = request;
@@ -124,8 +131,23 @@ class ReceivedFacts implements Facts {
     return traceStateOf(this.#headers.get("traceparent"), this.#headers.get("tracestate"));
   }
 
-  #traced(): { id: string; span: string } {
-    this.#trace ??= { id: traceIdOf(this.#headers.get("traceparent")) ?? hex(32), span: hex(16) };
+  get parentSpanId(): string | null {
+    return this.#traced().parent;
+  }
+
+  get sampled(): boolean {
+    return this.#traced().sampled;
+  }
+
+  #traced(): Trace {
+    if (this.#trace) return this.#trace;
+    const parent = parentOf(this.#headers.get("traceparent"));
+    this.#trace = {
+      id: parent?.traceId ?? hex(32),
+      span: hex(16),
+      parent: parent?.spanId ?? null,
+      sampled: parent?.sampled ?? true,
+    };
     return this.#trace;
   }
 }

@@ -30,6 +30,7 @@ import { readRules } from "../../src/khala/streams";
 import { createAnalytics } from "../../src/telemetry/analytics";
 import { createLog } from "../../src/telemetry/log";
 import { createMetrics } from "../../src/telemetry/metrics";
+import { createSpans, type Spans } from "../../src/telemetry/spans";
 import { type Engine, type Fresh, freshDatabase } from "./database";
 import { checkLog, treated } from "./treated";
 
@@ -192,7 +193,9 @@ export async function testApp(engine: Engine, options: TestAppOptions): Promise<
     stop: () => Promise.resolve(),
     ready: () => true,
   };
-  const outbound = createOutbound(log, metrics);
+  let spans: Spans | null = null;
+  const outbound = createOutbound(log, metrics, (span) => spans?.record(span));
+  spans = createSpans({ config, outbound, log, metrics, version: "1.0.0" });
   const ctx = createContext({
     config,
     appUrl: () => config.APP_URL ?? "http://localhost:8787",
@@ -201,6 +204,7 @@ export async function testApp(engine: Engine, options: TestAppOptions): Promise<
     log,
     metrics,
     analytics: createAnalytics({ config, outbound, log, metrics, now: clock.now }),
+    spans,
     khala,
     jobs: recorded,
     outbound,
