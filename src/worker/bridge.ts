@@ -2,17 +2,18 @@ import { hostname } from "node:os";
 import { accountLine, accountLink, authState } from "./account";
 import { type CodexProcess, type Exit, keepCodex } from "./codex-process";
 import { type Executor, type Request, workspaceRef } from "./execute";
+import { followWorker } from "./follow";
 import { createForward } from "./forward";
 import { fromCodex, namesOf } from "./from-codex";
 import { journalPath, openJournal } from "./journal";
-import { createKhalaClient, type KhalaClient, type Update } from "./khala-client";
+import { createKhalaClient, type KhalaClient } from "./khala-client";
 import { orphanGone } from "./orphan";
 import { phoneEvents } from "./phone";
 import { createRequests } from "./requests";
 import { retell, retellCrashed } from "./retell";
 import { CodexGone } from "./rpc";
 import type { Screen } from "./screen";
-import { backoff, isRejected, isTransient, Refused, type Server } from "./server";
+import { backoff, isRejected, isTransient, type Server } from "./server";
 import { turnLines } from "./turn-lines";
 
 type Json = Record<string, unknown>;
@@ -49,7 +50,6 @@ export interface Bridge {
 }
 
 const object = (value: unknown): Json => (typeof value === "object" && value !== null ? (value as Json) : {});
-const text = (value: unknown): string | null => (typeof value === "string" && value ? value : null);
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const flushMs = 10_000;
 const closeTurnsMs = 3000;
@@ -68,14 +68,6 @@ export function startBridge(options: BridgeOptions): Bridge {
   let khala: KhalaClient | null = null;
   let stopping = false;
   let reachable = true;
-  let attached = false;
-  /** The log's end when this session attached: what is older was said to another. */
-  let attachedSeq = 0;
-  let seenSeq = 0;
-  /** Updates that came while attaching or reading the log: what these bring is older than they. */
-  let held: Update[] | null = null;
-  /** Meanwhile another session was named; only the worker as it stands afterwards tells whose it is. */
-  let doubted = false;
   let finish: (code: number) => void = () => {};
   const ended = new Promise<number>((resolve) => {
     finish = resolve;
@@ -184,18 +176,6 @@ export function startBridge(options: BridgeOptions): Bridge {
     void shutdown(0, true);
   }
 
-  /** Another bridge attached: what is asked from now on is its to do. */
-  function isAnothers(snapshot: Json): boolean {
-    const executor = text(object(snapshot.executor).session_id);
-    return snapshot.worker_id === workerId && executor !== null && executor !== sessionId;
-  }
-
-  function summary(snapshot: Json): void {
-    if (!isAnothers(snapshot)) return;
-    if (held) doubted = true;
-    else replaced();
-  }
-
   // ── Codex ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   function codexExited({ code, signal }: Exit, waitMs: number): void {
@@ -221,110 +201,41 @@ export function startBridge(options: BridgeOptions): Bridge {
 
   // ── Server ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Creates the worker, or takes it over, and runs what waits for it (step 5). */
-  async function attach(): Promise<void> {
-    held ??= [];
-    const answer = object(
-      await server.post("/api/runtime/codex/workers", {
-        worker_id: workerId,
-        workspace_ref: workspaceRef(options.workspace),
-        ...(options.codexHome ? { codex_home_ref: `file://${options.codexHome}` } : {}),
-        adapter: "desktop_bridge",
-        metadata: {
-          source: "autopilot-desktop",
-          session_id: sessionId,
-          hostname: hostname(),
-          platform: `${globalThis.process.platform}-${globalThis.process.arch}`,
-          codex_version: options.codexVersion,
-          bridge_version: options.bridgeVersion,
-        },
-      }),
-    );
-    const { pendingRequests, latestSeq } = object(answer.data);
-    const pending = Array.isArray(pendingRequests) ? (pendingRequests as Request[]) : [];
-    seenSeq = Number(latestSeq ?? 0);
-    if (!attached) {
-      attached = true;
-      attachedSeq = seenSeq;
-      await reportAccount().catch((error: unknown) => screen.debug(reason(error)));
-      await recover(pending);
-      screen.say(`Connected to ${server.url} as ${workerId}; waiting for messages.`, {
-        worker_id: workerId,
+  const follow = followWorker({
+    server,
+    workerId,
+    sessionId,
+    description: {
+      workspace_ref: workspaceRef(options.workspace),
+      ...(options.codexHome ? { codex_home_ref: `file://${options.codexHome}` } : {}),
+      metadata: {
+        source: "autopilot-desktop",
         session_id: sessionId,
-      });
-    }
-    if (doubted) await checkStanding();
-    requests.takePending(pending);
-    release();
-  }
-
-  function release(): void {
-    const waiting = held ?? [];
-    held = null;
-    for (const one of waiting) update(one);
-  }
-
-  /** Whether this worker still runs, and here. */
-  async function checkStanding(): Promise<void> {
-    doubted = false;
-    const worker = object(object(await server.get(workerPath)).data);
-    if (worker.status === "stopped") stoppedByServer();
-    else if (isAnothers(worker)) replaced();
-  }
-
-  /** Attaching would start a stopped worker again and take a replaced one back, so that is looked at first. */
-  async function attachAgain(): Promise<void> {
-    await checkStanding();
-    if (!stopping) await attach();
-  }
-
-  function update(one: Update): void {
-    if (held) {
-      held.push(one);
-      return;
-    }
-    const { payload } = one;
-    if (payload?.worker_id === workerId) logged(payload.seq ?? 0, payload.eventType ?? "", object(payload.payload));
-  }
-
-  function logged(seq: number, type: string, payload: Json): void {
-    seenSeq = Math.max(seenSeq, seq);
-    if (type === "worker.request") requests.take(payload as unknown as Request);
-    else if (type === "worker.event") phone(payload);
-    else if (type === "worker.stopped" && seq > attachedSeq) stoppedByServer();
-  }
+        hostname: hostname(),
+        platform: `${globalThis.process.platform}-${globalThis.process.arch}`,
+        codex_version: options.codexVersion,
+        bridge_version: options.bridgeVersion,
+      },
+    },
+    over: () => stopping,
+    told: {
+      async attached(pending) {
+        await reportAccount().catch((error: unknown) => screen.debug(reason(error)));
+        await recover(pending);
+        screen.say(`Connected to ${server.url} as ${workerId}; waiting for messages.`, {
+          worker_id: workerId,
+          session_id: sessionId,
+        });
+      },
+      pending: (waiting) => requests.takePending(waiting),
+      request: (request) => requests.take(request),
+      event: (payload) => phone(payload),
+      stopped: stoppedByServer,
+      replaced,
+    },
+  });
 
   const poller = setInterval(() => void poll(), options.pollMs ?? 2000);
-  let reading: Promise<unknown> = Promise.resolve();
-
-  /** One read or attachment at a time. */
-  function alone(work: () => Promise<void>): Promise<void> {
-    const done = reading.then(work);
-    reading = done.catch(() => {});
-    return done;
-  }
-
-  /** Reads what the log says since the last event seen (codex-chat 2.4). */
-  async function catchUp(): Promise<void> {
-    held ??= [];
-    try {
-      for (let more = true; more && !stopping; ) {
-        const page = object(object(await server.get(`${workerPath}/stream?cursor=${seenSeq}`)).data);
-        if (isAnothers(object(page.snapshot))) replaced();
-        for (const entry of page.events as { seq: number; event_type: string; payload: Json }[])
-          logged(entry.seq, entry.event_type, entry.payload);
-        more = page.has_more === true;
-      }
-      if (doubted) await checkStanding();
-    } catch (error) {
-      if (!(error instanceof Refused && error.status === 410)) throw error;
-      await attachAgain();
-    } finally {
-      held = held?.filter(({ payload }) => payload?.worker_id !== workerId || (payload.seq ?? 0) > seenSeq) ?? null;
-      release();
-    }
-  }
-
   let polling = false;
 
   /** While no socket can be opened, the log is read every two seconds. */
@@ -332,7 +243,7 @@ export function startBridge(options: BridgeOptions): Bridge {
     if (stopping || polling || !khala || khala.isLive()) return;
     polling = true;
     try {
-      await alone(catchUp);
+      await follow.read();
     } catch (error) {
       if (isRejected(error)) rejected(reason(error));
       else screen.debug(`poll failed: ${reason(error)}`);
@@ -342,7 +253,7 @@ export function startBridge(options: BridgeOptions): Bridge {
   }
 
   const beat = setInterval(() => {
-    if (!attached || stopping) return;
+    if (!follow.isAttached() || stopping) return;
     const metadata_patch = { active_turns: executor.active.size };
     event("worker.heartbeat", { status: "running", observed_at: new Date().toISOString(), metadata_patch });
   }, options.heartbeatMs ?? 30_000);
@@ -355,7 +266,7 @@ export function startBridge(options: BridgeOptions): Bridge {
     clearInterval(poller);
     requests.stop();
     await closeTurns();
-    if (!told && attached) {
+    if (!told && follow.isAttached()) {
       if (executor.active.size) note("codex/exited", { exit_code: 0, signal: null, reason: "worker stopped" });
       await Promise.race([forward.flushed(), Bun.sleep(flushMs)]);
       await server
@@ -389,9 +300,9 @@ export function startBridge(options: BridgeOptions): Bridge {
       void shutdown(1, true);
       return;
     }
-    for (let n = 1; !attached && !stopping; n++) {
+    for (let n = 1; !follow.isAttached() && !stopping; n++) {
       try {
-        await attach();
+        await follow.attach();
       } catch (error) {
         if (!isTransient(error)) {
           refusedAttach(error);
@@ -403,18 +314,15 @@ export function startBridge(options: BridgeOptions): Bridge {
     }
     if (stopping) return;
     khala = createKhalaClient(server, {
-      update,
-      summary,
+      update: follow.update,
+      summary: follow.summary,
       rejected,
       outdated(message) {
         screen.say(`The server needs a newer version of this program (${message}). Update it and start again.`);
         void shutdown(1, true);
       },
       state: (state, why) => screen.debug(`khala ${state}${why ? `: ${why}` : ""}`),
-      live(since) {
-        if (since === "watermark") return checkStanding();
-        return alone(since === "now" ? catchUp : attachAgain).catch(refusedAttach);
-      },
+      live: (since) => (since === "watermark" ? follow.live(since) : follow.live(since).catch(refusedAttach)),
     });
   }
 
