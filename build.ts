@@ -106,7 +106,7 @@ async function engine(): Promise<Record<string, Uint8Array>> {
   const folder = join(root, "node_modules/@electric-sql/pglite/dist");
   const version = versionOf("@electric-sql/pglite");
   const parts: Record<string, Uint8Array> = {};
-  for (const name of ["pglite.wasm", "initdb.wasm", "pglite.data"]) {
+  for (const name of ["pglite.wasm", "pglite.data"]) {
     parts[name] = await cached(`engine-${name}.zst`, version, async () =>
       Bun.zstdCompressSync(readFileSync(join(folder, name)), { level: 19 }),
     );
@@ -142,10 +142,9 @@ writeFileSync(
   `import web from "./web.bin" with { type: "file" };
 import template from "./template.zst" with { type: "file" };
 import pgliteWasm from "./pglite.wasm.zst" with { type: "file" };
-import initdbWasm from "./initdb.wasm.zst" with { type: "file" };
 import pgliteData from "./pglite.data.zst" with { type: "file" };
 import { main } from "../../src/main";
-void main({ ...${JSON.stringify(facts)}, files: { web, template, pgliteWasm, initdbWasm, pgliteData } });
+void main({ ...${JSON.stringify(facts)}, files: { web, template, pgliteWasm, pgliteData } });
 `,
 );
 

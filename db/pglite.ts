@@ -35,6 +35,9 @@ export interface PgliteOptions {
   onFault?: (fault: StoreError) => void;
 }
 
+/** What the engine needs when it has started: growing later means copying it all. */
+const initialMemory = 160 * 1024 * 1024;
+
 /** PGlite 0.5 is PostgreSQL 18. */
 const MAJOR = "18";
 
@@ -185,7 +188,12 @@ export async function openPglite(options: PgliteOptions): Promise<Store> {
       if (/^([\d:. -]+(\w+ )?(\[\d+\] )?)?PANIC:|^Aborted\(/.test(text)) pg?.halt(fault(new Error(last || text)));
       return false;
     };
-    const start = { startParams: startParams(wal !== null), initDbStartParams: options.initdb, onStderr: told };
+    const start = {
+      startParams: startParams(wal !== null),
+      initDbStartParams: options.initdb,
+      initialMemory,
+      onStderr: told,
+    };
     pg = new DurablePGlite({ ...engine, ...files, ...start }, wal, fault);
     await pg.waitReady;
     forgetCatalogArrays(pg);

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Config, readConfig, settings } from "./config";
+import { configFiles } from "./config-files";
 import { Exit } from "./exit";
 import { ConfigError, type Setting } from "./settings";
 
@@ -95,7 +96,7 @@ function configFile(named: string | undefined, cwd: string, problems: string[]):
     if (!existsSync(path)) problems.push(`the configuration file ${path} does not exist`);
     return existsSync(path) ? path : null;
   }
-  return [join(cwd, "openagents.env"), "/etc/openagents/openagents.env"].find((path) => existsSync(path)) ?? null;
+  return configFiles(cwd).find((path) => existsSync(path)) ?? null;
 }
 
 interface Line {

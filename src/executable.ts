@@ -7,11 +7,11 @@ export interface Executable {
   buildId: string;
   commit: string;
   target: string;
-  files: { web: string; template: string; pgliteWasm: string; initdbWasm: string; pgliteData: string };
+  files: { web: string; template: string; pgliteWasm: string; pgliteData: string };
 }
 
-const unpacked = async (path: string): Promise<Uint8Array<ArrayBuffer>> =>
-  new Uint8Array(await Bun.zstdDecompress(await Bun.file(path).bytes()));
+const unpacked = async (path: string): Promise<Buffer<ArrayBuffer>> =>
+  Bun.zstdDecompress(await Bun.file(path).bytes()) as Promise<Buffer<ArrayBuffer>>;
 
 /** The web app's files. */
 export const webFiles = async ({ files }: Executable): Promise<WebFiles> =>
@@ -21,13 +21,28 @@ export const webFiles = async ({ files }: Executable): Promise<WebFiles> =>
 export const databaseTemplate = async ({ files }: Executable): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(await Bun.file(files.template).arrayBuffer());
 
-/** The embedded database's engine, unpacked and compiled beside the main thread; both processors have work meanwhile. */
-export async function engineFiles({ files }: Executable): Promise<EngineFiles> {
-  const module = async (path: string) => WebAssembly.compile(await unpacked(path));
-  const [pgliteWasmModule, initdbWasmModule, data] = await Promise.all([
-    module(files.pgliteWasm),
-    module(files.initdbWasm),
-    unpacked(files.pgliteData),
-  ]);
-  return { pgliteWasmModule, initdbWasmModule, fsBundle: new Blob([data]) };
+/** A module with nothing in it: `initdb` never runs, since a new database is unpacked. */
+const nothing = () => new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+
+const engines = new WeakMap<Executable, Promise<EngineFiles>>();
+
+/** The embedded database's engine, unpacked and compiled beside the main thread, once. */
+export function engineFiles(executable: Executable): Promise<EngineFiles> {
+  const known = engines.get(executable);
+  if (known) return known;
+  const made = (async (): Promise<EngineFiles> => {
+    const { pgliteWasm, pgliteData } = executable.files;
+    const [pgliteWasmModule, data] = await Promise.all([
+      unpacked(pgliteWasm).then((bytes) => WebAssembly.compile(bytes)),
+      unpacked(pgliteData),
+    ]);
+    // PGlite asks for a Blob and for nothing of it but this; a real one would copy the bytes twice.
+    const fsBundle = { arrayBuffer: async () => wholeBuffer(data) } as Blob;
+    return { pgliteWasmModule, initdbWasmModule: nothing(), fsBundle };
+  })();
+  engines.set(executable, made);
+  return made;
 }
+
+const wholeBuffer = ({ buffer, byteOffset, byteLength }: Buffer<ArrayBuffer>): ArrayBuffer =>
+  byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength);

@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { configFiles } from "./config-files";
 import type { Executable } from "./executable";
 import type { ServeOptions } from "./serve";
 
@@ -53,6 +55,9 @@ async function parsed(executable: Executable, name: "serve" | "worker", argv: st
     defineWorkerCommand(program, executable.version);
   } else {
     serveCommand(program).action(async (options: ServeOptions) => {
+      // The engine takes longest to get ready: it is compiled while the rest of the program is loaded.
+      if (isPlain(options))
+        void import("./executable").then(({ engineFiles }) => engineFiles(executable)).catch(() => {});
       const { serve } = await import("./serve");
       code = await serve(executable, options);
     });
@@ -65,6 +70,19 @@ async function parsed(executable: Executable, name: "serve" | "worker", argv: st
     return error.exitCode === 0 ? 0 : 2;
   }
 }
+
+/** Nothing names a database or a file that may: it will be the embedded one. */
+const isPlain = (
+  { config }: ServeOptions,
+  { DATABASE_URL, DATABASE_URL_FILE, OA_CONFIG_FILE } = process.env,
+): boolean =>
+  !(
+    config ||
+    DATABASE_URL ||
+    DATABASE_URL_FILE ||
+    OA_CONFIG_FILE ||
+    configFiles(process.cwd()).some((path) => existsSync(path))
+  );
 
 const serveCommand = (program: Command): Command =>
   program

@@ -53,11 +53,12 @@ export interface Head {
 const NEWEST = { limit: 20, items: 400 };
 const OLDER = { limit: 10, items: 200 };
 const AGAIN_MS = 2000;
+const FRAME_MS = 16;
 
 /**
  * One conversation, live: the snapshot and the tail of events over it, as signals a view reads. It registers for events
  * first and loads the snapshot after, keeping what arrives meanwhile; the snapshot says up to which event it is told, so
- * nothing is lost between the two and nothing counts twice. Redraws are batched to one a frame.
+ * nothing is lost between the two and nothing counts twice. There is one redraw a frame at most.
  */
 export class Conversation {
   readonly phase: Signal<Phase>;
@@ -75,6 +76,7 @@ export class Conversation {
   readonly #asks = new Map<string, Signal<Ask | null>>();
   #changes: Changes = noChanges();
   #drawing = false;
+  #drawnAt = 0;
   /** What came while nobody looked is not on screen yet. */
   readonly #undrawn = signal(false);
   /** Events since the running load began. */
@@ -210,6 +212,7 @@ export class Conversation {
       }
       this.revision.value += 1;
     });
+    this.#drawnAt = performance.now();
   }
 
   #turnNow(id: string): Turn | null {
@@ -254,7 +257,9 @@ export class Conversation {
     if (document.hidden) {
       this.#undrawn.value = true;
       setTimeout(() => this.draw(), 200);
-    } else requestAnimationFrame(() => this.draw());
+    } else if (performance.now() - this.#drawnAt < FRAME_MS) requestAnimationFrame(() => this.draw());
+    // The first of a while is drawn with all that came with it, so that its frame has only to paint.
+    else queueMicrotask(() => this.draw());
   }
 
   #replace(next: Transcript, kept: WorkerEvent[]): void {
