@@ -5,7 +5,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import "./db/driver-patch.mjs";
 import { bakeEmpty, bakeTemplate, packTemplate } from "./db/bake";
@@ -148,7 +148,7 @@ void main({ ...${JSON.stringify(facts)}, files: { web, template, pgliteWasm, pgl
 `,
 );
 
-const outfile = join(root, values.outfile);
+const outfile = resolve(root, values.outfile);
 const compileTarget = values.target ? targets[values.target] : undefined;
 if (values.target && !compileTarget)
   throw new Error(`unknown target '${values.target}': one of ${Object.keys(targets).join(", ")}`);
