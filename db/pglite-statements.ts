@@ -18,7 +18,7 @@ const QUERY = 0x51;
 /** Longer texts are lists of values written out, which hardly come a second time. */
 const longest = 8192;
 
-/** Statements that are kept; the engine's memory holds a plan of each. */
+/** Statements that are kept, those used last; the engine's memory holds a plan of each. */
 const most = 400;
 
 /** What may change the columns that a kept statement answers with. */
@@ -63,11 +63,15 @@ export function keepStatements<O, M extends Message>(send: Send<O, M>): Send<O, 
     const key = Buffer.from(message.buffer, message.byteOffset, message.length).toString("latin1");
     const found = known.get(key);
     if (found) {
+      known.delete(key);
+      known.set(key, found);
       current = { statement: found, bind: message, synced: false };
       return [];
     }
     if (changesTables.test(key)) forgetAll();
-    else if (message.length <= longest && known.size < most) {
+    else if (message.length <= longest) {
+      const [oldest] = known.size < most ? [] : known.values();
+      if (oldest) forget(oldest);
       const statement: Statement = { key, name: `kept_${++counter}`, described: null };
       const answer = await send(named(message, 5, statement.name), options);
       current = { statement, bind: message, synced: false };

@@ -6,7 +6,7 @@ type Unsafe = Client["unsafe"];
 /** Longer texts are lists of values written out, which hardly come a second time. */
 const longest = 4096;
 
-/** Texts that are prepared; a connection keeps each it has seen. */
+/** Texts that are prepared, for good: a connection keeps each it has seen. */
 const most = 1000;
 
 /**
@@ -16,11 +16,18 @@ const most = 1000;
  */
 export function preparing(sql: postgres.Sql<{ bigint: number }>): postgres.Sql<{ bigint: number }> {
   const texts = new Set<string>();
+  const seen = new Set<string>();
+  /** From its second time on: lists of ever other lengths must not take the place of what comes again and again. */
   const isWorth = (text: string): boolean => {
     if (texts.has(text)) return true;
     if (text.length > longest || texts.size >= most) return false;
-    texts.add(text);
-    return true;
+    if (seen.delete(text)) {
+      texts.add(text);
+      return true;
+    }
+    if (seen.size >= most) seen.clear();
+    seen.add(text);
+    return false;
   };
   const wrap = <C extends Client>(client: C): C => {
     const plain = client.unsafe as Unsafe;

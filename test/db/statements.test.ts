@@ -73,6 +73,13 @@ for (const engine of engines) {
         : [];
       for (const { count: kept } of held) expect(kept).toBeLessThanOrEqual(400);
       expect(await count(100)).toBe(3);
+      // What comes after so many is kept all the same: the engine lets go of what was used longest ago.
+      const again = () => fresh.store.rows(sql`select ${1}::int as again_and_again`);
+      for (let n = 0; n < 3; n++) await again();
+      const [found] = await fresh.store.rows<{ count: number }>(
+        sql`select count(*)::int as count from pg_prepared_statements where statement like ${"%again_and_again%"}`,
+      );
+      if (engine === "pglite") expect(found?.count).toBe(1);
     });
   });
 }
