@@ -4,6 +4,7 @@ import type { Database, Store } from "../../db/database";
 import { reasonOf } from "../../db/failure";
 import type { Log } from "../telemetry/log";
 import type { Metrics } from "../telemetry/metrics";
+import { within } from "../within";
 import { type Due, watchDue } from "./due";
 import type { JobKind, JobOptions, Jobs } from "./jobs";
 import { createSlots } from "./slots";
@@ -252,10 +253,7 @@ export function createJobs(options: JobsOptions): Jobs {
         const done = new Promise<void>((resolve) => {
           idle = resolve;
         });
-        const limit = Promise.withResolvers<void>();
-        const timer = setTimeout(limit.resolve, ms);
-        await Promise.race([done, limit.promise]);
-        clearTimeout(timer);
+        await within(ms, done);
       }
       const left = [...running];
       await giveBack(left.map(([id]) => id));

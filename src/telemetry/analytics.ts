@@ -1,5 +1,6 @@
 import type { Config } from "../config";
 import type { Outbound } from "../http/outbound";
+import { within } from "../within";
 import type { Log } from "./log";
 import type { Metrics } from "./metrics";
 import { redact } from "./redact";
@@ -94,12 +95,7 @@ export function createAnalytics(parts: AnalyticsParts): Analytics {
     capture: (distinctId, event, properties = {}, at) =>
       push({ event, distinct_id: distinctId, properties: { ...clean(properties), $lib: "openagents" } }, at),
     identify: (distinctId, set) => push({ event: "$identify", distinct_id: distinctId, $set: clean(set) }),
-    async flush() {
-      const limit = Promise.withResolvers<void>();
-      const cut = setTimeout(limit.resolve, flushMs);
-      await Promise.race([start(), limit.promise]);
-      clearTimeout(cut);
-    },
+    flush: () => within(flushMs, start()),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
 import type { Config } from "../config";
 import type { Outbound } from "../http/outbound";
+import { within } from "../within";
 import type { Log } from "./log";
 import type { Metrics } from "./metrics";
 
@@ -96,12 +97,7 @@ export function createSpans({ config, outbound, log, metrics, version }: SpansPa
       if (queue.length >= batchSpans) void send();
       else timer ??= setTimeout(() => void send(), everyMs);
     },
-    async flush() {
-      const limit = Promise.withResolvers<void>();
-      const cut = setTimeout(limit.resolve, flushMs);
-      await Promise.race([send(), limit.promise]);
-      clearTimeout(cut);
-    },
+    flush: () => within(flushMs, send()),
   };
 }
 

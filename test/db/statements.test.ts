@@ -8,7 +8,8 @@ for (const engine of engines) {
   describe(`kept statements on ${engine}`, () => {
     let fresh: Fresh;
     beforeAll(async () => {
-      fresh = await freshDatabase(engine);
+      // One connection: what it keeps is seen from it.
+      fresh = await freshDatabase(engine, { poolSize: 1 });
       await fresh.store.rows(sql`create table kept (id int primary key, word text)`);
     });
     afterAll(() => fresh.drop());
@@ -25,9 +26,17 @@ for (const engine of engines) {
       expect(words).toEqual([{ word: `w'"1` }, { word: null }, { word: `w'"3` }]);
     });
 
+    test("is prepared, not parsed anew each time", async () => {
+      for (let n = 0; n < 3; n++) await fresh.store.rows(sql`select ${n}::int as once_prepared`);
+      const kept = await fresh.store.rows<{ count: number }>(
+        sql`select count(*)::int as count from pg_prepared_statements where statement like ${"select $1::int as once%"}`,
+      );
+      expect(kept).toEqual([{ count: 1 }]);
+    });
+
     test("one that fails leaves it usable, inside a transaction and outside", async () => {
       await add(100, "a");
-      expect(add(100, "b")).rejects.toThrow();
+      await expect(add(100, "b")).rejects.toThrow();
       await expect(add(100, "c")).rejects.toThrow();
       expect(await add(101, "d")).toEqual([{ id: 101 }]);
       const failing = fresh.store.db.transaction(async (tx) => {
