@@ -105,6 +105,7 @@ test("5,000 items in one turn: its end is read, the rest when somebody goes ther
     before?.key ?? "",
   );
   expect(Math.abs((after ?? Number.NaN) - (before?.top ?? Number.NaN))).toBeLessThan(3);
+  expect(await page.getByText("New messages").count()).toBe(0);
   await page.keyboard.press("ControlOrMeta+f");
   await page.locator("#find-in-thread").fill("Item 2:");
   await page.locator(".row", { hasText: "Item 2:" }).waitFor({ timeout: 60_000 });

@@ -65,7 +65,7 @@ export class Conversation {
   readonly turnIds = signal<string[]>([]);
   readonly head: Signal<Head>;
   readonly loadingOlder = signal(false);
-  /** Grows with every redraw that may have changed the height. */
+  /** Grows with every redraw that may have brought something new. */
   readonly revision = signal(0);
   /** False until the page has caught up after it came back or lost the link: nothing is called running before. */
   readonly current: ReadonlySignal<boolean>;
@@ -176,7 +176,8 @@ export class Conversation {
       prependSnapshot(this.#state, data.data, this.#changes);
       this.#changes.order = true;
       this.#changes.head = true;
-      this.draw();
+      // What came before is no news; what waits to be drawn may be.
+      this.draw(this.#drawing);
     }
     this.loadingOlder.value = false;
     return data !== undefined;
@@ -188,7 +189,7 @@ export class Conversation {
   }
 
   /** Puts changes on screen now instead of with the next frame. */
-  draw(): void {
+  draw(isNews = true): void {
     this.#drawing = false;
     this.#undrawn.value = false;
     const changes = this.#changes;
@@ -210,7 +211,7 @@ export class Conversation {
       if (changes.order || changes.head || changes.turns.size > 0 || changes.asks.size > 0) {
         this.head.value = this.#readHead();
       }
-      this.revision.value += 1;
+      if (isNews) this.revision.value += 1;
     });
     this.#drawnAt = performance.now();
   }
